@@ -1,0 +1,107 @@
+"""Every exception this package raises on purpose.
+
+Three families, because a reader of a red build asks one question first: whose
+fault is it? ``UsageError`` is the caller's (a wrong name, a bad golden),
+``ModelError`` the model's, ``InfraError`` the world's (device, link, disk). The
+plugin turns the third into a pytest *error*, the first two into a failure.
+Knows nothing else of ours.
+"""
+
+from __future__ import annotations
+
+
+class EdgeDeviceError(Exception):
+    """Base of all our exceptions: one sentence, and a hint what to do next.
+
+    Args:
+        message: What, where and how much, in one or two lines.
+        hint: What to do next, without the word "hint"; empty when there is nothing to add.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # keyword-only arguments do not survive the default pickling, and xdist or a pool may pickle us
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+def _rebuild(kind: type[EdgeDeviceError], message: str, hint: str) -> EdgeDeviceError:
+    return kind(message, hint=hint)
+
+
+class UsageError(EdgeDeviceError):
+    """The caller asked for something that cannot be."""
+
+
+class SpecError(UsageError):
+    """A device spec or selection expression that cannot be understood."""
+
+
+class ConfigError(UsageError):
+    """``edgedevice.toml`` (or its table in ``pyproject.toml``) is wrong."""
+
+
+class InputError(UsageError):
+    """Inputs that do not fit the model: name, shape, dtype, NaN."""
+
+
+class GoldenError(UsageError):
+    """A golden set that is incomplete, stale, malformed or unable to detect anything."""
+
+
+class MissingExtraError(UsageError):
+    """An optional dependency is absent; the hint is the command that installs it."""
+
+
+class ModelError(EdgeDeviceError):
+    """The model file is missing or broken, or the engine refuses it."""
+
+
+class DelegateError(ModelError):
+    """The delegate asked for is absent, or did not take the whole model."""
+
+
+class InfraError(EdgeDeviceError):
+    """The world failed, not the model: never counted as a failed assertion."""
+
+
+class DeviceNotFoundError(InfraError):
+    """No attached device fits what was asked for."""
+
+
+class DeviceBusyError(InfraError):
+    """Somebody else holds the device; the message names the holder."""
+
+
+class LeaseError(InfraError):
+    """The lock folder cannot be used; the hint says how to mend it."""
+
+
+class TransportError(InfraError):
+    """The link to the device failed. The only error a transport may raise."""
+
+
+class DeviceLostError(TransportError):
+    """The device vanished while it was in use."""
+
+
+class DeviceFullError(TransportError):
+    """No space left in the device's folder."""
+
+
+class AgentDiedError(InfraError):
+    """The process on the device ended by itself; signal or exit code and stderr are in the message."""
+
+
+class DeadlineError(InfraError):
+    """A wait reached its deadline."""
+
+
+class ProtocolError(InfraError):
+    """The other end broke the wire protocol, or speaks another version of it."""
