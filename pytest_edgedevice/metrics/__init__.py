@@ -1,0 +1,4 @@
+"""Pure functions on arrays: closeness of outputs, statistics of latency.
+
+Knows numpy and the standard library, and nothing else of ours.
+"""
