@@ -1,0 +1,206 @@
+"""One ``[devices.NAME]`` table: its keys, their types, and what they may not say."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pytest_edgedevice.errors import ConfigError, SpecError
+from pytest_edgedevice.spec import BUILT_IN, KEYWORDS, KINDS, DeviceSpec, closest_first, parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_edgedevice.values import Fact
+
+KEYS = ("spec", "kind", "address", "tags", "facts", "folder", "python", "engine")
+_DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_RESERVED = frozenset({*KINDS, *KEYWORDS, *BUILT_IN})
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """A device as its table describes it.
+
+    Attributes:
+        name: Its name, to be used as a spec.
+        spec: How to reach it: a kind or a kind with an address, never a name or an expression.
+        tags: Words that are true of it in expressions.
+        facts: The owner's own facts about it.
+        folder: Absolute folder on the device for our files; None for the link's default.
+        python: Interpreter that runs the agent there; None for the link's default.
+        engine: Engine to use when the test names none; None for the device's default.
+    """
+
+    name: str
+    spec: DeviceSpec
+    tags: tuple[str, ...] = ()
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    folder: str | None = None
+    python: str | None = None
+    engine: str | None = None
+
+    def known_facts(self) -> dict[str, Fact]:
+        """What expressions can be told of it before it was ever opened: kind, name, tags, free facts."""
+        return {self.spec.kind: True, "name": self.name, **dict.fromkeys(self.tags, True), **self.facts}
+
+
+class EntryReader:
+    """Reads one table and says exactly where it is wrong.
+
+    Args:
+        where: File and table path, the beginning of every error text.
+        name: The device's name.
+        table: Its content, as parsed.
+    """
+
+    def __init__(self, where: str, name: str, table: Any) -> None:
+        self._where = where
+        self._name = name
+        if not isinstance(table, dict):
+            self._fail(
+                f"must be a table, not {_kind_of(table)}",
+                f'write [devices.{name}] and below it spec = "adb:SERIAL"',
+            )
+        self._table: dict[str, Any] = table
+
+    def read(self) -> DeviceEntry:
+        """Check everything and build the entry."""
+        self._check_name()
+        for key in self._table:
+            if key not in KEYS:
+                nearest = closest_first(key, KEYS)
+                self._fail(f"unknown key {key!r}", f"known keys, closest first: {', '.join(nearest)}")
+        tags = self._tags()
+        facts = self._facts()
+        if twice := sorted(set(tags) & set(facts)):
+            self._fail(
+                f"{twice[0]!r} is both a tag and a fact", "keep one of them: a tag is a fact that is true"
+            )
+        return DeviceEntry(
+            self._name,
+            self._spec(),
+            tags=tags,
+            facts=facts,
+            folder=self._folder(),
+            python=self._text("python"),
+            engine=self._engine(),
+        )
+
+    def _check_name(self) -> None:
+        if not _DEVICE_NAME.fullmatch(self._name):
+            self._fail(
+                f"{self._name[:80]!r} cannot be a device's name",
+                "use at most 64 letters, digits, '_', '-' and '.', the first a letter, a digit or '_'",
+            )
+        if self._name in _RESERVED:
+            self._fail(
+                f"{self._name!r} already means something in a device spec", "give the device another name"
+            )
+
+    def _spec(self) -> DeviceSpec:
+        text = self._text("spec")
+        kind, address = self._text("kind"), self._text("address")
+        if text is None:
+            if kind is None:
+                self._fail(
+                    "says not how to reach the device",
+                    'add spec = "adb:SERIAL", "ssh:user@host", "ios:UDID" or "local"',
+                )
+            text = f"{kind}:{address}" if address is not None else kind
+        elif kind is not None or address is not None:
+            self._fail("has 'spec' and also 'kind' or 'address'", "keep 'spec' alone")
+        try:
+            spec = parse_spec(text)
+        except SpecError as error:
+            self._fail(f"spec: {error.message}", error.hint)
+        if spec.kind == "expression":
+            self._fail(
+                f"spec {text!r} is an expression, which may fit several devices",
+                "name one device: adb:SERIAL, ssh:user@host, ios:UDID or local",
+            )
+        if spec.kind == "ssh" and not spec.host:
+            self._fail("spec 'ssh' names no host", "write ssh:[user@]host[:port]")
+        return spec
+
+    def _tags(self) -> tuple[str, ...]:
+        tags = self._table.get("tags", [])
+        if not isinstance(tags, list):
+            self._fail(f"tags must be a list of words, not {_kind_of(tags)}", 'write tags = ["camera"]')
+        for tag in tags:
+            self._check_word("tag", tag)
+        return tuple(dict.fromkeys(tags))
+
+    def _facts(self) -> dict[str, Fact]:
+        facts = self._table.get("facts", {})
+        if not isinstance(facts, dict):
+            self._fail(f"facts must be a table, not {_kind_of(facts)}", "write facts = { price_eur = 60 }")
+        for name, value in facts.items():
+            self._check_word("fact", name)
+            if not isinstance(value, str | int | float) or (
+                isinstance(value, float) and not math.isfinite(value)
+            ):
+                self._fail(
+                    f"fact {name!r} is {_kind_of(value)}", "write a text, a finite number, true or false"
+                )
+        return dict(facts)
+
+    def _check_word(self, what: str, word: Any) -> None:
+        if not isinstance(word, str) or not _WORD.fullmatch(word):
+            self._fail(
+                f"{str(word)[:80]!r} cannot be a {what}",
+                "use at most 64 letters, digits, '_', '-' and '.', the first a letter or '_'",
+            )
+        if word in _RESERVED:
+            self._fail(
+                f"the {what} {word!r} already means something in expressions", f"give the {what} another name"
+            )
+
+    def _folder(self) -> str | None:
+        folder = self._text("folder")
+        if folder is not None and (
+            not folder.startswith("/") or ".." in folder.split("/") or folder.strip("/") == ""
+        ):
+            self._fail(
+                f"folder {folder!r} is no absolute path below / without '..'", 'write folder = "/data/edge"'
+            )
+        return folder
+
+    def _engine(self) -> str | None:
+        engine = self._text("engine")
+        if engine is not None and not _WORD.fullmatch(engine):
+            self._fail(f"engine {engine!r} is no name of an engine", 'write engine = "litert"')
+        return engine
+
+    def _text(self, key: str) -> str | None:
+        value = self._table.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self._fail(f"{key} must be text, not {_kind_of(value)}", f'write {key} = "..."')
+        if not value or value != value.strip() or not value.isprintable() or value.startswith("-"):
+            self._fail(
+                f"{key} is {value[:80]!r}: empty, padded, starting with a dash or with control characters",
+                f"write the {key} plainly, or leave the line out",
+            )
+        return value
+
+    def _fail(self, what: str, hint: str) -> NoReturn:
+        raise ConfigError(f"{self._where} {what}", hint=hint)
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"the number {value}"
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), "a date or time")
