@@ -1,0 +1,14 @@
+"""Golden sets on disk: inputs, pre-processing, reference outputs, provenance.
+
+``FORMAT.md`` beside this file is the reference for ``golden.json``. The room
+knows models only by ``ModelInfo`` and ``TensorSpec``, and no devices.
+"""
+
+from __future__ import annotations
+
+from pytest_edgedevice.goldens.document import Provenance
+from pytest_edgedevice.goldens.golden import Golden, load_golden
+from pytest_edgedevice.goldens.quantization import dequantize, quantize
+from pytest_edgedevice.goldens.recording import Changes, record_references
+
+__all__ = ["Changes", "Golden", "Provenance", "dequantize", "load_golden", "quantize", "record_references"]

@@ -1,0 +1,35 @@
+"""Guesses what computes a reference: the distribution that a callable comes from. Knows no goldens."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def guessed(call: Callable[..., Any]) -> tuple[str, str]:
+    """Name and version of the installed distribution that ``call`` belongs to; two empty strings if none.
+
+    A bound method counts for the class of its object, so that ``classifier.predict_proba`` is
+    scikit-learn's; a function of the user's own belongs to no framework.
+    """
+    while isinstance(call, functools.partial):
+        call = call.func
+    owner = getattr(call, "__self__", None)
+    if isinstance(owner, type(functools)):  # a builtin's module, which says no more than __module__ does
+        owner = None
+    place = getattr(call, "__module__", None) if owner is None else type(owner).__module__
+    top = str(place or "").partition(".")[0]
+    name = (importlib.metadata.packages_distributions().get(top) or [""])[0]
+    return name, installed_version(name)
+
+
+def installed_version(distribution: str) -> str:
+    """Version of an installed distribution; empty where there is none of that name."""
+    try:
+        return importlib.metadata.version(distribution) if distribution else ""
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return ""

@@ -1,0 +1,96 @@
+"""Whether a golden fits a model, and its inputs in that model's own dtypes.
+
+Knows a model only by ``ModelInfo``. Raises only ``GoldenError``.
+"""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_edgedevice.errors import GoldenError
+from pytest_edgedevice.goldens.fields import nearest
+from pytest_edgedevice.goldens.quantization import quantize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_edgedevice.goldens.document import Provenance
+    from pytest_edgedevice.goldens.preprocess import Steps
+    from pytest_edgedevice.goldens.samples import Samples
+    from pytest_edgedevice.values import ModelInfo, TensorSpec
+
+SHORT = 12  # digits of a hash that people compare
+
+
+def check_model(provenance: Provenance, info: ModelInfo, *, where: str) -> None:
+    """Refuse a model whose hash is not among the provenance's; any model passes where it names none."""
+    known = provenance.model_sha256
+    if known and info.sha256.lower() not in known:
+        speaks = ", ".join(one[:SHORT] for one in known)
+        recorded = f" (recorded {provenance.date})" if provenance.date else ""
+        raise GoldenError(
+            f"{where}: provenance.model_sha256: the references speak for {speaks}{recorded}, "
+            f"but {info.name} is {info.sha256[:SHORT]}",
+            hint="if the model changed on purpose, record the references again with --edge-update-goldens; "
+            "if it is a conversion of the same model, add its sha256 to the list",
+        )
+
+
+def inputs_for(
+    inputs: Mapping[str, Samples], info: ModelInfo, *, steps: Mapping[str, Steps | None], where: str
+) -> Mapping[str, Samples]:
+    """Inputs with float values quantised where the model's input is a quantised integer tensor."""
+    specs = {spec.name: spec for spec in info.inputs}
+    for name in inputs:
+        if name not in specs:
+            raise GoldenError(
+                f"{where}: inputs: {info.name} has no input {name!r}", hint=nearest(name, specs)
+            )
+    for name in specs:
+        if name not in inputs:
+            raise GoldenError(
+                f"{where}: inputs: there is nothing for input {name!r} of {info.name}",
+                hint=nearest(name, inputs),
+            )
+    return MappingProxyType(
+        {name: _fitted(samples, specs[name], steps[name], where=where) for name, samples in inputs.items()}
+    )
+
+
+def _fitted(samples: Samples, spec: TensorSpec, steps: Steps | None, *, where: str) -> Samples:
+    first = samples[0]
+    if steps is not None:
+        _same_steps(steps, spec, where=where)
+    if first.dtype.kind != "f" or spec.dtype.startswith("float"):
+        return samples
+    if spec.quantization is None:
+        raise GoldenError(
+            f"{where}: inputs: {spec.name!r} is {first.dtype.name}, "
+            f"but the model takes {spec.dtype} and has no quantisation for it",
+            hint=f"store {spec.dtype} values, or set the input's dtype to {spec.dtype!r}",
+        )
+    if isinstance(samples, list):
+        return [quantize(one, spec) for one in samples]
+    return quantize(samples, spec)
+
+
+def _same_steps(steps: Steps, spec: TensorSpec, *, where: str) -> None:
+    found = spec.quantization
+    same = (
+        found is not None
+        and spec.dtype == steps.dtype
+        and len(found.scales) == 1
+        and math.isclose(found.scales[0], steps.scale, rel_tol=1e-6)  # the model's is a float32
+        and (found.zero_points or (0,))[0] == steps.zero_point
+    )
+    if not same:
+        model = (
+            f"scales {found.scales[:3]}, zero points {found.zero_points[:3]}" if found else "no quantisation"
+        )
+        raise GoldenError(
+            f"{where}: inputs: {spec.name!r} is quantised to {steps.dtype} with scale {steps.scale:g}, "
+            f"zero point {steps.zero_point}, but the model's input is {spec.dtype} with {model}",
+            hint="leave 'quantize' out of the golden; floats are quantised by the model's own parameters",
+        )

@@ -1,0 +1,107 @@
+"""The inputs of a golden: found at once, read when they are wanted.
+
+Owns putting samples along the first axis. Knows nothing of references or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_edgedevice.goldens.document import Document, Sample
+from pytest_edgedevice.goldens.files import MAX_BYTES, Stored, stored, within
+from pytest_edgedevice.goldens.inputs import Input
+from pytest_edgedevice.goldens.preprocess import SUFFIXES, load_image
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.goldens.fields import Field
+
+Array = npt.NDArray[Any]
+Samples = Array | list[Array]
+Reader = Callable[[], Samples]
+
+
+def plan(document: Document) -> tuple[tuple[Sample, ...], dict[str, Reader]]:
+    """Look every file up, and return the samples with one reader an input.
+
+    Raises:
+        GoldenError: A file is missing or of the wrong kind, or numbers of samples differ.
+    """
+    whole = {name: stored(one.array, one.array.text()) for name, one in document.inputs.items() if one.array}
+    samples = document.samples if document.samples is not None else _numbered(document, whole)
+    readers: dict[str, Reader] = {}
+    for name, one in document.inputs.items():
+        if name in whole:
+            _counted(whole[name], len(samples))
+            readers[name] = whole[name].read
+        else:
+            readers[name] = _stacking([_one(sample.files[name], one) for sample in samples], one.place)
+    return samples, readers
+
+
+def stack(arrays: Sequence[Array]) -> Samples:
+    """Samples along a new first axis; a list where their shapes differ. Read-only."""
+    if len({one.shape for one in arrays}) > 1:
+        for one in arrays:
+            one.flags.writeable = False
+        return list(arrays)
+    stacked = np.stack(arrays)
+    stacked.flags.writeable = False
+    return stacked
+
+
+def _numbered(document: Document, whole: Mapping[str, Stored]) -> tuple[Sample, ...]:
+    first = next(iter(whole.values()))
+    if not first.shape or first.shape[0] == 0:
+        first.place.fail(f"{first.label} has shape {first.shape}; samples run along the first axis")
+    return tuple(Sample(str(index), document.tags, {}) for index in range(first.shape[0]))
+
+
+def _counted(array: Stored, samples: int) -> None:
+    if array.shape[:1] != (samples,):
+        array.place.fail(
+            f"{array.label} has shape {array.shape}, but the golden has {samples} samples",
+            hint="samples run along the first axis; store one row a sample",
+        )
+
+
+def _one(field: Field, one: Input) -> Callable[[], Array]:
+    text = field.text()
+    suffix = PurePosixPath(text).suffix.lower()
+    if suffix in {".npy", ".npz"} or ".npz#" in text:
+        if one.processed:
+            field.fail(
+                f"{text!r} is an array, but input {one.place.path} has pre-processing, which is for images",
+                hint="store an image, or take the pre-processing out and store processed arrays",
+            )
+        return stored(field, text).read
+    file = within(field, text)
+    if suffix not in SUFFIXES:
+        field.fail(
+            f"{text!r} is neither an image nor an array",
+            hint=f"known are .npy, .npz#name, {', '.join(SUFFIXES)}",
+        )
+    return lambda: load_image(file, one.steps, place=field)
+
+
+def _stacking(readers: Sequence[Callable[[], Array]], place: Field) -> Reader:
+    def read() -> Samples:
+        arrays: list[Array] = []
+        size_bytes = 0
+        for reader in readers:
+            arrays.append(reader())
+            size_bytes += arrays[-1].nbytes
+            if size_bytes > MAX_BYTES:
+                place.fail(
+                    f"its samples take more than {MAX_BYTES} bytes", hint="resize them, or split the golden"
+                )
+        dtypes = sorted({one.dtype.name for one in arrays})
+        if len(dtypes) > 1:
+            place.fail(f"its samples have different dtypes: {', '.join(dtypes)}", hint="store them all alike")
+        return stack(arrays)
+
+    return read
