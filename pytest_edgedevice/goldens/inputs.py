@@ -5,13 +5,16 @@ Owns the keys of pre-processing and their texts. Reads no files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.goldens import preprocess
-from pytest_edgedevice.goldens.fields import Field
 from pytest_edgedevice.goldens.preprocess import Preprocessing, Resize, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_edgedevice.goldens.fields import Field
 
 INPUT_KEYS = ("array", "color", "resize", "scale", "mean", "std", "quantize", "layout", "dtype")
 LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(1 << 15), (1 << 15) - 1)}

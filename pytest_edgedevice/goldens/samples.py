@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from pytest_edgedevice.goldens.document import Document, Sample
 from pytest_edgedevice.goldens.files import MAX_BYTES, Stored, stored, within
-from pytest_edgedevice.goldens.inputs import Input
 from pytest_edgedevice.goldens.preprocess import SUFFIXES, load_image
 
 if TYPE_CHECKING:
     from pytest_edgedevice.goldens.fields import Field
+    from pytest_edgedevice.goldens.inputs import Input
 
 Array = npt.NDArray[Any]
 Samples = Array | list[Array]
