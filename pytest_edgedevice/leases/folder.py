@@ -1,0 +1,114 @@
+"""The one folder in which all locks of this host live.
+
+A literal path, not ``$TMPDIR``, which differs between users and jobs and would
+make two domains that do not see each other. Mode 1777, so that every user may
+add files and none may remove another's. A folder that cannot be used is an
+error with the command that mends it, never a reason to lock somewhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shlex
+import stat
+import time
+from pathlib import Path
+
+from pytest_edgedevice.errors import LeaseError
+
+DEFAULT = Path("/var/tmp/pytest-edgedevice")  # noqa: S108  # shared on purpose; files are opened without following links
+ENVIRONMENT = "EDGEDEVICE_LOCKS"
+_MODE = 0o1777
+_CREATION_RACE_S = 0.5
+
+
+def lock_folder() -> Path:
+    """Where the locks are: ``/var/tmp/pytest-edgedevice``, or what ``EDGEDEVICE_LOCKS`` says.
+
+    The variable is for tests and for containers that mount the host's folder elsewhere.
+
+    Raises:
+        LeaseError: The variable holds a relative path, which would mean another folder in every job.
+    """
+    named = os.environ.get(ENVIRONMENT)
+    if not named:
+        return DEFAULT
+    if not Path(named).is_absolute():
+        raise LeaseError(f"{ENVIRONMENT} is the relative path {named!r}", hint="give it an absolute path")
+    return Path(named)
+
+
+def ready_folder() -> Path:
+    """Give the lock folder, made and checked.
+
+    Raises:
+        LeaseError: It cannot be made, is no folder, or is not writable for this user.
+    """
+    folder = lock_folder()
+    try:
+        _make(folder)
+        found = folder.lstat()
+        # made by one who was killed before chmod, or by hand; mended where it is ours to mend
+        if folder == DEFAULT and stat.S_ISDIR(found.st_mode) and os.geteuid() in {0, found.st_uid}:
+            folder.chmod(_MODE)
+    except OSError as error:
+        raise unusable(folder, error, folder=folder) from None
+    if folder == DEFAULT and stat.S_ISLNK(found.st_mode):
+        raise LeaseError(f"the lock folder {folder} is a symbolic link", hint=f"run: sudo rm {folder}")
+    if not folder.is_dir():
+        raise LeaseError(f"the lock folder {folder} is no folder", hint=_remedy(folder))
+    _check_access(folder)
+    return folder
+
+
+def _make(folder: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(_MODE)  # mkdir's own mode is cut by the umask
+
+
+def _check_access(folder: Path) -> None:
+    deadline = time.monotonic() + _CREATION_RACE_S
+    while not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        # another user may be between mkdir and chmod
+        if time.monotonic() > deadline:
+            read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+            code = errno.EROFS if read_only else errno.EACCES
+            raise unusable(folder, OSError(code, os.strerror(code)), folder=folder)
+        time.sleep(0.01)
+
+
+def safe_name(key: str) -> str:
+    """Make a file name of a device's key: readable in front, and unique by its hash."""
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", key)[:40].strip("-")
+    return f"{readable or 'device'}-{digest}"
+
+
+def unusable(path: Path, error: OSError, *, folder: Path) -> LeaseError:
+    """Word an operating system's refusal, with the command that mends it."""
+    reason = error.strerror or str(error)
+    quoted, quoted_folder = shlex.quote(str(path)), shlex.quote(str(folder))
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        hint = f"free space or inodes there: df -h {quoted_folder}; df -i {quoted_folder}"
+    elif error.errno == errno.EROFS:
+        hint = f"its file system is read-only: mount it writable, into containers with -v {DEFAULT}:{DEFAULT}"
+    elif error.errno == errno.ELOOP:
+        hint = f"a symbolic link stands where a lock should be; run: sudo rm {quoted}"
+    elif error.errno in {errno.EISDIR, errno.ENXIO}:
+        hint = f"something else stands where a lock should be; run: sudo rm -r {quoted}"
+    elif error.errno in {errno.EACCES, errno.EPERM} and path != folder:
+        hint = f"run: sudo chmod 0666 {quoted}"
+    else:
+        hint = _remedy(folder)
+    return LeaseError(
+        f"the lock {'folder ' if path == folder else ''}{path} cannot be used: {reason}", hint=hint
+    )
+
+
+def _remedy(folder: Path) -> str:
+    return f"run: sudo install -d -m 1777 {shlex.quote(str(folder))}"
