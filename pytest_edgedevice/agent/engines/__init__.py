@@ -1,0 +1,59 @@
+"""Inference runtimes behind one interface, each in a file of its own.
+
+``litert`` and ``tflite`` share the ``Interpreter`` API; ``gpu`` and ``npu`` go
+through LiteRT's ``CompiledModel``. Modules are imported when they are chosen:
+a device has one of the runtimes, rarely both.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any, Dict, List, Optional
+
+from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
+
+DISTRIBUTIONS = {"litert": ["ai-edge-litert", "ai-edge-litert-nightly"], "tflite": ["tflite-runtime", "tflite-runtime-nightly"]}
+
+
+def installed() -> Dict[str, str]:
+    """Engine name to version, for those whose distribution is installed here."""
+    found = {}
+    for engine, names in DISTRIBUTIONS.items():
+        version = _version(names)
+        if version:
+            found[engine] = version
+    return found
+
+
+def load(path: str, options: LoadOptions) -> Engine:
+    """Load a model with the engine that was asked for, or with the first that is here.
+
+    Raises:
+        EngineError: No such engine here, or it refuses the model or the delegate.
+    """
+    here = installed()
+    name = options.engine or next(iter(here), "")
+    if name not in DISTRIBUTIONS:
+        wanted = f"engine {name!r} is unknown" if name else "no inference runtime is installed here"
+        raise EngineError("engine", f"{wanted}; engines: {', '.join(DISTRIBUTIONS)} (pip install ai-edge-litert)")
+    if name not in here:
+        raise EngineError("engine", f"engine {name!r} is not installed here (pip install {DISTRIBUTIONS[name][0]})")
+    if options.delegate in ("gpu", "npu"):
+        if name != "litert":
+            raise EngineError("delegate", f"delegate {options.delegate!r} needs the engine 'litert', not {name!r}")
+        from pytest_edgedevice.agent.engines.compiled import CompiledEngine
+
+        return CompiledEngine(path, options, here[name])
+    from pytest_edgedevice.agent.engines.interpreter import InterpreterEngine
+
+    return InterpreterEngine(path, options, name, here[name])
+
+
+def _version(names: List[str]) -> Optional[str]:
+    for name in names:
+        try:
+            version: Any = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return str(version)
+    return None

@@ -1,0 +1,87 @@
+"""What an inference engine must offer the agent."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Sequence
+
+DTYPES = frozenset(
+    "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 complex64 complex128".split()
+)
+
+
+class EngineError(Exception):
+    """The engine refuses; ``kind`` is the protocol's error kind (model, delegate, input, engine)."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is to be loaded.
+
+    Attributes:
+        engine: Engine name, or empty for the first that is here.
+        delegate: ``default``, ``cpu``, ``xnnpack``, ``reference``, ``gpu``, ``npu`` or ``external:PATH``.
+        delegate_options: Options of an external delegate, as strings.
+        threads: Threads for the engine's kernels, at least 1.
+        allow_fallback: Whether operators that the delegate leaves may run elsewhere.
+    """
+
+    engine: str = ""
+    delegate: str = "default"
+    delegate_options: Dict[str, str] = field(default_factory=dict)
+    threads: int = 1
+    allow_fallback: bool = False
+
+
+class Engine(ABC):
+    """One loaded model.
+
+    Attributes:
+        name, version: The runtime.
+        inputs, outputs: Tensor descriptions as they go over the wire: ``name``,
+            ``dtype``, ``shape`` (-1 where it varies) and ``quantization``.
+        variant: Label for how the model is quantised.
+    """
+
+    name: str
+    version: str
+    variant: str
+    inputs: List[Dict[str, Any]]
+    outputs: List[Dict[str, Any]]
+
+    @abstractmethod
+    def placement(self) -> Dict[str, Any]:
+        """Which operators the delegate runs: the fields of ``values.Placement`` but ``requested``."""
+
+    @abstractmethod
+    def set_inputs(self, arrays: Sequence[Any]) -> None:
+        """Give one sample's arrays in the order of ``inputs``, each of the tensor's full shape."""
+
+    @abstractmethod
+    def invoke(self) -> None:
+        """Run once; returns when the outputs can be read at no further cost."""
+
+    @abstractmethod
+    def output(self, position: int) -> Any:
+        """The array of an output; may be a view that is valid until the next call of anything."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget state between samples."""
+
+
+def check_dtype(name: str, dtype: str) -> str:
+    """Refuse tensors that cannot be sent as plain bytes.
+
+    Raises:
+        EngineError: Strings, resources, packed types.
+    """
+    if dtype not in DTYPES:
+        shown = "string" if dtype in ("bytes", "bytes_", "str", "object", "object_") else dtype
+        raise EngineError("model", f"tensor {name!r} has dtype {shown}, which cannot be sent; wrap the model so that it takes numbers")
+    return dtype

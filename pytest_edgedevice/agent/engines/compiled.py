@@ -1,0 +1,92 @@
+"""LiteRT's ``CompiledModel``: the delegates ``gpu`` and ``npu``.
+
+The accelerator is requested without the CPU bit: only then does the runtime
+refuse a model that it would otherwise run elsewhere without a word. Runs are
+asynchronous, so an inference ends when every output was read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions, check_dtype
+
+
+class CompiledEngine(Engine):
+    """One model compiled for an accelerator."""
+
+    name = "litert"
+
+    def __init__(self, path: str, options: LoadOptions, version: str) -> None:
+        self.version = version
+        self._options = options
+        self._describe_tensors(path)
+        self._compile(path)
+        key = next(iter(self._model.get_signature_list()))
+        position = self._model.get_signature_index(key)
+        self._signature = position
+        self._input_buffers = self._model.create_input_buffers(position)
+        self._output_buffers = self._model.create_output_buffers(position)
+        self._results: List[Any] = []
+
+    def _describe_tensors(self, path: str) -> None:
+        """Names, shapes and quantisation come from the interpreter, so that they are the same under every delegate."""
+        from pytest_edgedevice.agent.engines.interpreter import InterpreterEngine
+
+        plain = InterpreterEngine(path, LoadOptions(delegate="cpu"), self.name, self.version)
+        self.inputs, self.outputs, self.variant = plain.inputs, plain.outputs, plain.variant
+        self._nodes = plain.placement()["nodes"]
+        for tensor in [*self.inputs, *self.outputs]:
+            if tensor["dtype"] == "int64" or -1 in tensor["shape"]:
+                check_dtype(tensor["name"], tensor["dtype"])
+                what = "has dtype int64" if tensor["dtype"] == "int64" else "has a shape that varies"
+                raise EngineError("delegate", f"{self._options.delegate}: tensor {tensor['name']!r} {what}, which CompiledModel cannot take")
+
+    def _compile(self, path: str) -> None:
+        from ai_edge_litert.compiled_model import CompiledModel
+        from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+
+        wanted = {"gpu": HardwareAccelerator.GPU, "npu": HardwareAccelerator.NPU}[self._options.delegate]
+        self._whole = True
+        try:
+            self._model = CompiledModel.from_file(path, hardware_accel=wanted)
+            return
+        except (RuntimeError, ValueError, OSError) as error:
+            if not self._options.allow_fallback:
+                raise EngineError("delegate", f"{self._options.delegate} did not take the whole model: {error}") from error
+        self._whole = False
+        try:
+            self._model = CompiledModel.from_file(path, hardware_accel=wanted | HardwareAccelerator.CPU)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EngineError("delegate", f"{self._options.delegate} is not usable here: {error}") from error
+
+    def placement(self) -> Dict[str, Any]:
+        """See the base class. Which operators a fallback ran is not told by this interface, and so not claimed."""
+        if self._whole:
+            evidence = "compiled without the CPU accelerator"
+            left: Dict[str, int] = {}
+            return dict(proven=self._options.delegate, nodes=self._nodes, delegated=self._nodes, partitions=1, left_over=left, evidence=evidence)
+        evidence = "compiled with the CPU accelerator as well; the share of each is not told"
+        return dict(proven="unknown", nodes=self._nodes, delegated=0, partitions=0, left_over={"unknown": self._nodes}, evidence=evidence)
+
+    def set_inputs(self, arrays: Sequence[Any]) -> None:
+        """See the base class."""
+        for buffer, array in zip(self._input_buffers, arrays):
+            buffer.write(np.ascontiguousarray(array))
+
+    def invoke(self) -> None:
+        """See the base class."""
+        self._model.run_by_index(self._signature, self._input_buffers, self._output_buffers)
+        self._results = [
+            buffer.read(int(np.prod(spec["shape"], dtype=np.int64)), np.dtype(spec["dtype"]).type)
+            for buffer, spec in zip(self._output_buffers, self.outputs)
+        ]
+
+    def output(self, position: int) -> Any:
+        """See the base class."""
+        return np.asarray(self._results[position]).reshape(self.outputs[position]["shape"])
+
+    def reset(self) -> None:
+        """See the base class: compiled models with state are refused by the runtime."""

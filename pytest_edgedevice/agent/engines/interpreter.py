@@ -1,0 +1,191 @@
+"""The ``Interpreter`` API, shared by ai-edge-litert and tflite-runtime.
+
+Serves the delegates ``default``, ``xnnpack``, ``cpu``, ``reference`` and
+``external:PATH``. Placement is read off the graph after it was prepared.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions, check_dtype
+from pytest_edgedevice.agent.engines.placement import DELEGATE, account
+from pytest_edgedevice.agent.engines.variant import label
+
+RESOURCES = frozenset({"VAR_HANDLE", "CALL_ONCE", "HASHTABLE"})
+
+
+class InterpreterEngine(Engine):
+    """One model in a TFLite interpreter."""
+
+    def __init__(self, path: str, options: LoadOptions, name: str, version: str) -> None:
+        self.name = name
+        self.version = version
+        self._path = path
+        self._options = options
+        self._module = _module(name)
+        self._build()
+        self._resources = bool(RESOURCES & {node["op_name"] for node in self._nodes})
+        self._dirty = False
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        names = self._names([int(d["index"]) for d in inputs], [int(d["index"]) for d in outputs])
+        self._inputs = inputs
+        self._output_indices = [int(d["index"]) for d in outputs]
+        self.inputs = [_describe(d, name) for d, name in zip(inputs, names[0])]
+        self.outputs = [_describe(d, name) for d, name in zip(outputs, names[1])]
+        self._shapes = [tuple(int(size) for size in d["shape"]) for d in inputs]
+        self.variant = label(self._interpreter.get_tensor_details(), self._nodes, inputs, outputs)
+
+    def _build(self) -> None:
+        options = self._options
+        interpreter = self._create()
+        before = _graph(interpreter)
+        try:
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise EngineError("model", str(error)) from error
+        self._interpreter = interpreter
+        self._nodes = _graph(interpreter)
+        external = options.delegate.startswith("external:")
+        first_of_engine = len(before)
+        self._delegate_nodes = [
+            at
+            for at, node in enumerate(self._nodes)
+            if node["op_name"] == DELEGATE and (at < first_of_engine) == external
+        ]
+
+    def _create(self) -> Any:
+        resolvers = self._module.OpResolverType
+        resolver = {"cpu": resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES, "reference": resolvers.BUILTIN_REF}
+        delegate = self._options.delegate
+        known = delegate in ("default", "xnnpack", "cpu", "reference") or delegate.startswith("external:")
+        if not known:
+            raise EngineError("delegate", f"delegate {delegate!r} is unknown to the engine {self.name!r}")
+        delegates = [self._external()] if delegate.startswith("external:") else None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tflite-runtime announces its own retirement at every start
+                return self._module.Interpreter(
+                    model_path=self._path,
+                    num_threads=self._options.threads,
+                    experimental_delegates=delegates,
+                    experimental_op_resolver_type=resolver.get(delegate, resolvers.AUTO),
+                )
+        except (RuntimeError, ValueError) as error:
+            raise EngineError("delegate" if delegates else "model", str(error)) from error
+
+    def _external(self) -> Any:
+        library = self._options.delegate[len("external:") :]
+        try:
+            return self._module.load_delegate(library, self._options.delegate_options)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EngineError("delegate", f"delegate library {library!r} cannot be loaded: {error}") from error
+
+    def _names(self, inputs: List[int], outputs: List[int]) -> Tuple[List[str], List[str]]:
+        """Signature names where the primary graph has a signature, tensor names otherwise; unique in either case."""
+        by_input: Dict[int, str] = {}
+        by_output: Dict[int, str] = {}
+        for signature in _signatures(self._interpreter).values():
+            if set(signature["outputs"].values()) == set(outputs):
+                by_input = {int(index): name for name, index in signature["inputs"].items()}
+                by_output = {int(index): name for name, index in signature["outputs"].items()}
+                break
+        details = {int(d["index"]): str(d["name"]) for d in self._interpreter.get_tensor_details()}
+        return _unique(inputs, by_input, details, "input"), _unique(outputs, by_output, details, "output")
+
+    def placement(self) -> Dict[str, Any]:
+        """See the base class. Built-in and reference kernels take every operator by construction."""
+        delegate = self._options.delegate
+        counted = account(self._nodes, self._output_indices, self._delegate_nodes)
+        if delegate in ("cpu", "reference"):
+            taken = [node for node in self._nodes if node["op_name"] == DELEGATE]
+            counted.update(delegated=0 if taken else counted["nodes"], left_over={DELEGATE: len(taken)} if taken else {})
+            return dict(counted, partitions=0, proven=delegate, evidence="no delegate node in the prepared graph")
+        proven = "xnnpack" if delegate == "default" else delegate
+        evidence = f"{len(self._delegate_nodes)} delegate nodes in the prepared graph"
+        return dict(counted, proven=proven if self._delegate_nodes else "cpu", evidence=evidence)
+
+    def set_inputs(self, arrays: Sequence[Any]) -> None:
+        """See the base class; a shape other than the last one prepares the graph anew."""
+        shapes = [array.shape for array in arrays]
+        if shapes != self._shapes:
+            self._resize(shapes)
+        for detail, array in zip(self._inputs, arrays):
+            self._interpreter.set_tensor(detail["index"], array)
+
+    def _resize(self, shapes: "List[Tuple[int, ...]]") -> None:
+        try:
+            for detail, shape, old in zip(self._inputs, shapes, self._shapes):
+                if shape != old:
+                    self._interpreter.resize_tensor_input(detail["index"], list(shape))
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise EngineError("input", f"the model does not take inputs of shape {shapes}: {error}") from error
+        self._shapes = shapes
+
+    def invoke(self) -> None:
+        """See the base class."""
+        self._interpreter.invoke()
+
+    def output(self, position: int) -> Any:
+        """See the base class; a copy, because a view would forbid the interpreter its next step."""
+        return self._interpreter.get_tensor(self._output_indices[position])
+
+    def reset(self) -> None:
+        """See the base class. Resource variables outlive ``reset_all_variables``: those need a new interpreter."""
+        if self._resources:
+            if self._dirty:
+                self._build()
+                self._shapes = [tuple(int(size) for size in d["shape"]) for d in self._interpreter.get_input_details()]
+            self._dirty = True
+        else:
+            self._interpreter.reset_all_variables()
+
+
+def _module(name: str) -> Any:
+    try:
+        if name == "litert":
+            from ai_edge_litert import interpreter
+        else:
+            from tflite_runtime import interpreter
+    except (ImportError, OSError, AttributeError) as error:
+        raise EngineError("engine", f"engine {name!r} is installed but does not load: {error}") from error
+    return interpreter
+
+
+def _graph(interpreter: Any) -> List[Dict[str, Any]]:
+    # private, but the only place where the truth about delegation can be read
+    return list(interpreter._get_ops_details())  # noqa: SLF001
+
+
+def _signatures(interpreter: Any) -> Dict[str, Dict[str, Dict[str, int]]]:
+    full = getattr(interpreter, "_get_full_signature_list", dict)
+    return dict(full() or {})
+
+
+def _unique(indices: List[int], named: Dict[int, str], details: Dict[int, str], fallback: str) -> List[str]:
+    names: List[str] = []
+    for position, index in enumerate(indices):
+        name = named.get(index) or details.get(index) or f"{fallback}_{position}"
+        while name in names:
+            name = f"{name}:{position}"
+        names.append(name)
+    return names
+
+
+def _describe(detail: Dict[str, Any], name: str) -> Dict[str, Any]:
+    dtype = check_dtype(name, np.dtype(detail["dtype"]).name if detail["dtype"] is not np.bytes_ else "bytes_")
+    signature = detail.get("shape_signature")
+    shape = detail["shape"] if signature is None or not len(signature) else signature
+    described = {"name": name, "dtype": dtype, "shape": [int(size) for size in shape], "quantization": None}
+    parameters = detail.get("quantization_parameters") or {}
+    if len(parameters.get("scales", ())):
+        described["quantization"] = {
+            "scales": [float(scale) for scale in parameters["scales"]],
+            "zero_points": [int(point) for point in parameters["zero_points"]],
+            "axis": int(parameters["quantized_dimension"]) if len(parameters["scales"]) > 1 else None,
+        }
+    return described

@@ -1,0 +1,119 @@
+"""The agent's process: descriptors, threads and the end of it all.
+
+The protocol runs over the descriptors that were standard input and output.
+Whatever a runtime prints goes to standard error instead. A thread reads ahead,
+so that the next samples arrive while this one is computed; when its peer is
+gone the process ends at once, even in the middle of an inference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import queue
+import shutil
+import sys
+import threading
+from typing import List, Optional, Sequence, Union
+
+from pytest_edgedevice.agent import SENTINEL
+from pytest_edgedevice.agent.session import WINDOW, Session
+from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, WireError, encode
+
+EXIT_PROTOCOL = 65
+MAX_BUFFERS = 512  # below every system's IOV_MAX
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Serve one conversation on standard input and output; the exit status."""
+    parser = argparse.ArgumentParser(prog="edgedevice-agent", description="Runs models for pytest-edgedevice.")
+    parser.add_argument("--folder", required=True, help="folder with the blobs")
+    parser.add_argument("--wipe", action="store_true", help="remove the folder when the peer vanishes without a bye")
+    options = parser.parse_args(arguments)
+    source, sink = _claim_descriptors()
+    session = Session(options.folder, _own_hash())
+    inbox: "queue.Queue[Union[Frame, WireError]]" = queue.Queue(maxsize=WINDOW)
+    lost = options.folder if options.wipe else None
+    threading.Thread(target=_read, args=(source, inbox, lost), daemon=True).start()
+    try:
+        os.write(sink, SENTINEL)
+        write_all(sink, encode(session.hello()))
+        return _serve(session, inbox, sink)
+    except BrokenPipeError:
+        _vanish(lost)
+
+
+def _serve(session: Session, inbox: "queue.Queue[Union[Frame, WireError]]", sink: int) -> int:
+    while not session.ended:
+        message = inbox.get()
+        if isinstance(message, WireError):
+            write_all(sink, encode({"op": "error", "id": None, "kind": "protocol", "message": str(message)}))
+            return EXIT_PROTOCOL
+        write_all(sink, encode(*session.answer(message)))
+    return 0
+
+
+def _claim_descriptors() -> "tuple[int, int]":
+    """Move the protocol away from descriptors 0 and 1, which runtimes print to."""
+    source, sink = os.dup(0), os.dup(1)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return source, sink
+
+
+def _own_hash() -> str:
+    """Hash of the zipapp this code came from; empty when it runs from a folder."""
+    try:
+        with open(sys.argv[0], "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _read(source: int, inbox: "queue.Queue[Union[Frame, WireError]]", lost: Optional[str]) -> None:
+    reader = FrameReader()
+    try:
+        while True:
+            count = os.readv(source, [reader.buffer()])
+            if count == 0:
+                reader.eof()
+                break
+            frame = reader.advance(count)
+            if frame is not None:
+                inbox.put(frame)
+                if frame.header.get("op") == "bye":
+                    return
+    except WireError as error:
+        inbox.put(error)
+        return
+    except OSError:
+        pass
+    _vanish(lost)
+
+
+def _vanish(folder: Optional[str]) -> "None":
+    """The peer is gone: leave nothing behind, wait for nobody."""
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def write_all(sink: int, buffers: List[Buffer]) -> None:
+    """Write buffers in order to a blocking descriptor, without joining them."""
+    views = [memoryview(buffer).cast("B") for buffer in buffers]
+    at = 0
+    while at < len(views):
+        count = os.writev(sink, views[at : at + MAX_BUFFERS])
+        while at < len(views) and count >= len(views[at]):
+            count -= len(views[at])
+            at += 1
+        if count:
+            views[at] = views[at][count:]
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

@@ -1,0 +1,215 @@
+"""A leased device: load models on it.
+
+The public API outside pytest, and what the plugin's fixtures are made of.
+``Device`` and ``LoadedModel`` speak in plain values, so that a proxy for a
+device on another host can stand in for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_edgedevice.errors import DelegateError, EdgeDeviceError, InputError, ModelError
+from pytest_edgedevice.runners.bundle import agent_bundle
+from pytest_edgedevice.runners.client import AgentClient
+from pytest_edgedevice.runners.loaded import LoadedModel
+from pytest_edgedevice.runners.replies import read_load
+from pytest_edgedevice.transports.base import Pushed, Transport
+from pytest_edgedevice.values import Fact, Placement
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.leases import Lease
+
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
+TIMEOUT_S = 60.0
+LOAD_TIMEOUT_S = 120.0
+
+
+class Device:
+    """One physical device, ours alone until ``close``.
+
+    Attributes:
+        name: For people: the name in ``edgedevice.toml``, or the spec.
+        facts: What selection expressions and records know of it.
+        identity: What tells the hardware from all other.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        name: str,
+        facts: Mapping[str, Fact] | None = None,
+        lease: Lease | None = None,
+        engine: str = "",
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self.name = name
+        self.facts = dict(transport.facts() if facts is None else facts)
+        self.identity = transport.identity()
+        self._transport = transport
+        self._lease = lease
+        self._engine = engine
+        self._timeout_s = timeout_s
+        self._models: list[LoadedModel] = []
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Device {self.name} by {self._transport.kind}>"
+
+    def push(self, path: str | os.PathLike[str], *, timeout_s: float | None = None) -> Pushed:
+        """Bring a model file to the device; content that is there already is not sent again.
+
+        Raises:
+            ModelError: The file is missing, a folder or empty.
+            DeviceFullError, DeviceLostError, DeadlineError: The world failed; nothing half-written stays.
+        """
+        self._check_open()
+        source = Path(path)
+        if not source.is_file():
+            what = "is a folder" if source.is_dir() else "does not exist"
+            raise ModelError(f"model {str(source)!r} {what}", hint=f"paths are relative to {Path.cwd()}")
+        if source.stat().st_size == 0:
+            raise ModelError(f"model {str(source)!r} is empty")
+        return self._transport.push(source, timeout_s=self._timeout_s if timeout_s is None else timeout_s)
+
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        delegate: str = "default",
+        threads: int = 1,
+        engine: str = "",
+        fallback: str = "fail",
+        delegate_options: Mapping[str, Any] | None = None,
+        timeout_s: float = LOAD_TIMEOUT_S,
+    ) -> LoadedModel:
+        """Push a model by content hash and load it in an agent process of its own.
+
+        Args:
+            path: The model's file on this host.
+            delegate: ``default`` (the engine's own choice, XNNPACK, with whatever it leaves on
+                built-in kernels), or one that must take the whole model: ``cpu`` (built-in
+                kernels), ``xnnpack``, ``reference``, ``gpu``, ``npu``, ``external:PATH``.
+            threads: Threads for the engine's kernels.
+            engine: ``litert`` or ``tflite``; by default the first that the device has.
+            fallback: ``fail`` or ``allow``: whether operators that the delegate leaves may run elsewhere.
+            delegate_options: Options for an external delegate.
+            timeout_s: Deadline for preparing the model; accelerators may compile for minutes.
+
+        Raises:
+            InputError: An argument has no such value.
+            ModelError: The file is missing or broken, or the engine refuses it.
+            DelegateError: The delegate is absent, or left operators over; they are listed.
+            AgentDiedError, DeviceFullError, DeviceLostError, DeadlineError: The world failed.
+        """
+        _check_arguments(delegate, threads, fallback)
+        pushed = self.push(path)
+        client = self._start_agent()
+        try:
+            fields = {
+                "sha256": pushed.sha256,
+                "delegate": delegate,
+                "delegate_options": {str(key): str(value) for key, value in (delegate_options or {}).items()},
+                "threads": threads,
+                "engine": engine or self._engine,
+                "allow_fallback": fallback == "allow",
+            }
+            reply = _named(client, Path(path).name, fields, timeout_s)
+            loaded = read_load(client, reply, requested=delegate)
+            if fallback == "fail":
+                check_placement(loaded.placement, Path(path).name)
+            model = LoadedModel(
+                client,
+                info=loaded.info(Path(path).name, pushed, threads),
+                placement=loaded.placement,
+                device_name=self.name,
+                load_ms=loaded.load_ms,
+                timeout_s=self._timeout_s,
+                on_close=self._models_remove,
+            )
+        except BaseException:
+            client.close()
+            raise
+        self._models.append(model)
+        return model
+
+    def _start_agent(self) -> AgentClient:
+        bundle = agent_bundle()
+        path = self._transport.place(bundle.content, timeout_s=self._timeout_s)
+        process = self._transport.start(self._transport.agent_command(path))
+        return AgentClient(process, where=self.name, sha256=bundle.sha256, timeout_s=self._timeout_s)
+
+    def _models_remove(self, model: LoadedModel) -> None:
+        if model in self._models:
+            self._models.remove(model)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError(f"device {self.name!r} is closed; open it again")
+
+    def close(self) -> None:
+        """End every model, remove our files from the device, hand it back; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            for model in list(self._models):
+                model.close()
+        finally:
+            self._transport.close()
+            if self._lease:
+                self._lease.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _check_arguments(delegate: str, threads: int, fallback: str) -> None:
+    library = delegate.removeprefix("external:")
+    if delegate not in DELEGATES and (library == delegate or not library):
+        known = ", ".join(DELEGATES)
+        raise DelegateError(f"delegate {delegate!r} is unknown; known are {known}, external:PATH")
+    if type(threads) is not int or not 1 <= threads <= 1024:
+        raise InputError(f"threads must be a whole number from 1 to 1024, not {threads!r}")
+    if fallback not in ("fail", "allow"):
+        raise InputError(f"fallback must be 'fail' or 'allow', not {fallback!r}")
+
+
+def _named(client: AgentClient, name: str, fields: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    """Ask for the load; a refusal is told with the model's name."""
+    try:
+        return client.request("load", fields, timeout_s=timeout_s).header
+    except (ModelError, EdgeDeviceError) as error:
+        raise type(error)(f"model {name!r}: {error.message}", hint=error.hint or _load_hint(error)) from None
+
+
+def _load_hint(error: EdgeDeviceError) -> str:
+    if "custom op" in error.message:
+        return "the runtime lacks this operator; convert the model without it, or use a runtime that has it"
+    return ""
+
+
+def check_placement(placement: Placement, model: str) -> None:
+    """Fail when a delegate that was asked for did not take the whole model.
+
+    Raises:
+        DelegateError: With the operators left over.
+    """
+    if placement.requested == "default" or (placement.complete and placement.proven == placement.requested):
+        return
+    left = ", ".join(f"{name} x{count}" for name, count in sorted(placement.left_over.items(), key=lambda item: -item[1])[:12])
+    taken = f"took {placement.delegated} of {placement.nodes} operators"
+    raise DelegateError(
+        f"delegate {placement.requested!r} {taken} of {model!r}; left over: {left or 'all'}",
+        hint='fallback="allow" runs those elsewhere and says so',
+    )

@@ -1,0 +1,238 @@
+"""The host's end of the wire: one agent process, requests and replies.
+
+Every wait has a deadline, every reply a size limit, and the end of the stream
+is explained: which signal, which exit code, what the process said last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_edgedevice.agent import PROTOCOL_VERSION, SENTINEL
+from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, WireError, encode
+from pytest_edgedevice.errors import (
+    AgentDiedError,
+    DeadlineError,
+    DelegateError,
+    DeviceFullError,
+    DeviceLostError,
+    EdgeDeviceError,
+    InputError,
+    ModelError,
+    ProtocolError,
+    TransportError,
+)
+from pytest_edgedevice.transports.base import Process
+
+MAX_CHATTER_BYTES = 64 * 1024
+MAX_REPLY_BYTES = 1 << 20
+CLOSE_S = 5.0
+
+# the agent's words for whose fault it is
+KINDS: dict[str, type[EdgeDeviceError]] = {
+    "model": ModelError,
+    "delegate": DelegateError,
+    "engine": ModelError,
+    "input": InputError,
+    "full": DeviceFullError,
+}
+
+
+class AgentClient:
+    """A conversation with one agent.
+
+    Args:
+        process: The agent's process, just started.
+        where: Name of the device, for messages.
+        sha256: Hash that the agent must have; empty accepts any agent of our protocol version.
+        timeout_s: Deadline for the start, seconds.
+
+    Raises:
+        ProtocolError: It is not an agent, or one of another version.
+        AgentDiedError: It ended before it said hello.
+        DeadlineError: It said nothing in time.
+    """
+
+    def __init__(self, process: Process, *, where: str, sha256: str = "", timeout_s: float = 60.0) -> None:
+        self._process = process
+        self._where = where
+        self._reader = FrameReader(max_payload_bytes=0)
+        self._number = 0
+        self._stderr_seen = 0
+        self._operation = "start"
+        self.dead = False
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._skip_chatter(deadline)
+            self.hello = self._check_hello(self._receive(deadline, 0).header, sha256)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _skip_chatter(self, deadline: float) -> None:
+        """Drop what a login shell printed before the agent's first line."""
+        seen = bytearray()
+        one = bytearray(1)
+        while not seen.endswith(SENTINEL):
+            if len(seen) > MAX_CHATTER_BYTES:
+                raise ProtocolError(f"{self._where}: no agent answered, but {seen[:80]!r} ...")
+            if not self._guarded_receive(memoryview(one), deadline):
+                raise self._death(bytes(seen))
+            seen += one
+
+    def _check_hello(self, hello: dict[str, Any], sha256: str) -> dict[str, Any]:
+        if hello.get("op") != "hello" or hello.get("protocol") != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"{self._where}: the agent speaks protocol {str(hello.get('protocol'))[:20]}, this host {PROTOCOL_VERSION}",
+                hint="install the same version of pytest-edgedevice at both ends",
+            )
+        if sha256 and hello.get("agent_sha256") != sha256:
+            raise ProtocolError(f"{self._where}: the agent that answered is not the one that was sent")
+        if not isinstance(hello.get("engines"), dict) or type(hello.get("window")) is not int or hello["window"] < 1:
+            raise ProtocolError(f"{self._where}: the agent's hello lacks 'engines' or 'window'")
+        return hello
+
+    def request(
+        self,
+        operation: str,
+        fields: dict[str, Any] | None = None,
+        buffers: Sequence[Buffer] = (),
+        *,
+        timeout_s: float,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
+    ) -> Frame:
+        """Send one request and wait for its reply.
+
+        Raises:
+            ModelError, DelegateError, InputError, DeviceFullError: The agent refused, and why.
+            AgentDiedError, DeviceLostError, DeadlineError, ProtocolError: The agent is gone for good.
+        """
+        number = self.send(operation, fields, buffers, timeout_s=timeout_s)
+        return self.receive(operation, number, timeout_s=timeout_s, max_reply_bytes=max_reply_bytes)
+
+    def send(
+        self, operation: str, fields: dict[str, Any] | None = None, buffers: Sequence[Buffer] = (), *, timeout_s: float
+    ) -> int:
+        """Send a request without waiting; its number. At most ``hello["window"]`` may be in flight."""
+        if self.dead:
+            raise AgentDiedError(f"the agent on {self._where} has ended; load the model again")
+        self._number += 1
+        self._operation = operation
+        header = {"op": operation, "id": self._number, **(fields or {})}
+        try:
+            self._process.stream.send(encode(header, buffers), timeout_s=timeout_s)
+        except DeadlineError as error:
+            self.kill()
+            raise self._late(timeout_s) from error
+        except TransportError:
+            raise self._death() from None
+        except WireError as error:
+            raise InputError(str(error)) from error
+        return self._number
+
+    def receive(self, operation: str, number: int, *, timeout_s: float, max_reply_bytes: int) -> Frame:
+        """The reply to the oldest request in flight."""
+        self._operation = operation
+        try:
+            frame = self._receive(time.monotonic() + timeout_s, max_reply_bytes)
+        except DeadlineError as error:
+            self.kill()
+            raise self._late(timeout_s) from error
+        except ProtocolError:
+            self.kill()
+            raise
+        header = frame.header
+        if header.get("op") == "error":
+            raise self._refusal(header)
+        if header.get("op") != operation or header.get("id") != number:
+            self.kill()
+            raise ProtocolError(f"{self._where}: expected the reply to {operation} {number}, got {str(header)[:120]}")
+        return frame
+
+    def broken(self, what: str) -> ProtocolError:
+        """The error for a reply that has the right form and the wrong content; the agent is ended."""
+        self.kill()
+        return ProtocolError(f"{self._where}: the agent's reply to {self._operation!r} {what}")
+
+    def _receive(self, deadline: float, max_reply_bytes: int) -> Frame:
+        self._reader.max_payload_bytes = max_reply_bytes
+        while True:
+            try:
+                count = self._guarded_receive(self._reader.buffer(), deadline)
+                if not count:
+                    raise self._death()
+                frame = self._reader.advance(count)
+            except WireError as error:
+                raise ProtocolError(f"{self._where}: {error} (while waiting for {self._operation!r})") from error
+            if frame:
+                return frame
+
+    def _guarded_receive(self, view: memoryview, deadline: float) -> int:
+        try:
+            return self._process.stream.receive_into(view, timeout_s=max(deadline - time.monotonic(), 0))
+        except DeviceLostError:
+            self.kill()
+            raise
+        except TransportError:
+            return 0
+
+    def _refusal(self, header: dict[str, Any]) -> EdgeDeviceError:
+        kind, message = header.get("kind"), str(header.get("message"))[:2000]
+        said = self._new_stderr()
+        if said and kind in ("model", "delegate", "engine", "internal"):
+            message += "".join(f"\n  stderr: {line}" for line in said[-3:])
+        error = KINDS.get(kind) if isinstance(kind, str) else None
+        if error is None:
+            self.kill()
+            return ProtocolError(f"{self._where}: the agent failed in {self._operation!r}: {message}")
+        return error(message)
+
+    def _new_stderr(self) -> list[str]:
+        """Lines on standard error that were not shown before, without the runtime's small talk."""
+        lines = [line for line in self._process.stderr_tail().splitlines() if line.strip() and not line.startswith("INFO:")]
+        new = lines[self._stderr_seen :]
+        self._stderr_seen = len(lines)
+        return [line[:300] for line in new]
+
+    def _death(self, said: bytes = b"") -> EdgeDeviceError:
+        """Explain an end of the stream."""
+        status = self._process.wait(timeout_s=2)
+        lines = self._new_stderr() or said.decode("utf-8", "replace").splitlines()
+        self.kill()
+        how = "closed its stream" if status is None else describe_status(status)
+        text = f"the agent on {self._where} {how} during {self._operation!r}"
+        return AgentDiedError(text + "".join(f"\n  stderr: {line[:300]}" for line in lines[-8:]))
+
+    def _late(self, timeout_s: float) -> DeadlineError:
+        lines = self._new_stderr()
+        text = f"the agent on {self._where} did not answer {self._operation!r} within {timeout_s:g} s and was ended"
+        return DeadlineError(
+            text + "".join(f"\n  stderr: {line}" for line in lines[-3:]), hint="raise --edge-timeout if the model is slow"
+        )
+
+    def close(self) -> None:
+        """Say goodbye, wait for the process to end, and end it if it does not."""
+        if not self.dead:
+            with contextlib.suppress(EdgeDeviceError):
+                self.request("bye", timeout_s=CLOSE_S)
+                self._process.wait(timeout_s=CLOSE_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once; idempotent."""
+        self.dead = True
+        self._process.kill()
+
+
+def describe_status(status: int) -> str:
+    """An exit status in words: ``died by SIGSEGV`` or ``ended with exit code 3``."""
+    if status < 0:
+        try:
+            return f"died by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"died by signal {-status}"
+    return f"ended with exit code {status}"

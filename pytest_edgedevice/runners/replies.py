@@ -1,0 +1,117 @@
+"""Read what an agent says of a loaded model, trusting none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_edgedevice.agent.wire import ITEM_BYTES, MAX_DIMENSIONS, MAX_NAME_CHARS
+from pytest_edgedevice.runners.client import AgentClient
+from pytest_edgedevice.transports.base import Pushed
+from pytest_edgedevice.values import ModelInfo, Placement, Quantization, TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The reply to ``load``."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    placement: Placement
+    engine: str
+    engine_version: str
+    variant: str
+    load_ms: float
+
+    def info(self, name: str, pushed: Pushed, threads: int) -> ModelInfo:
+        """The model's identity, with what the host knows of the file."""
+        return ModelInfo(
+            name=name,
+            sha256=pushed.sha256,
+            size_bytes=pushed.size_bytes,
+            variant=self.variant,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            engine=self.engine,
+            engine_version=self.engine_version,
+            threads=threads,
+        )
+
+
+def read_load(client: AgentClient, header: Mapping[str, Any], *, requested: str) -> Loaded:
+    """Check the reply to ``load`` field by field.
+
+    Raises:
+        ProtocolError: Something is missing or malformed; the agent is ended.
+    """
+    try:
+        return Loaded(
+            inputs=_specs(header["inputs"]),
+            outputs=_specs(header["outputs"]),
+            placement=_placement(header["placement"], requested),
+            engine=_text(header["engine"]),
+            engine_version=_text(header["engine_version"]),
+            variant=_text(header["variant"]),
+            load_ms=_count(header["load_ns"]) / 1e6,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise client.broken(f"is malformed ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def _specs(entries: Any) -> tuple[TensorSpec, ...]:
+    specs = tuple(_spec(entry) for entry in entries)
+    if len({spec.name for spec in specs}) != len(specs):
+        raise ValueError("two tensors of one name")
+    return specs
+
+
+def _spec(entry: Mapping[str, Any]) -> TensorSpec:
+    name, dtype, shape = _text(entry["name"]), entry["dtype"], entry["shape"]
+    if dtype not in ITEM_BYTES:
+        raise ValueError(f"dtype {str(dtype)[:40]!r}")
+    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or any(type(n) is not int or n < -1 for n in shape):
+        raise ValueError(f"shape {str(shape)[:80]}")
+    return TensorSpec(name, dtype, tuple(shape), _quantization(entry.get("quantization")))
+
+
+def _quantization(entry: Mapping[str, Any] | None) -> Quantization | None:
+    if entry is None:
+        return None
+    axis = entry.get("axis")
+    if axis is not None and type(axis) is not int:
+        raise ValueError("quantisation axis")
+    return Quantization(
+        tuple(float(scale) for scale in entry["scales"]), tuple(_integer(point) for point in entry["zero_points"]), axis
+    )
+
+
+def _placement(entry: Mapping[str, Any], requested: str) -> Placement:
+    left = {_text(name): _count(count) for name, count in entry["left_over"].items()}
+    return Placement(
+        requested=requested,
+        proven=_text(entry["proven"]),
+        nodes=_count(entry["nodes"]),
+        delegated=_count(entry["delegated"]),
+        partitions=_count(entry["partitions"]),
+        left_over=left,
+        evidence=_text(entry["evidence"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MAX_NAME_CHARS:
+        raise ValueError("not a short string")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"not a whole number: {str(value)[:40]}")
+    return value
+
+
+def _count(value: Any) -> int:
+    if _integer(value) < 0:
+        raise ValueError(f"negative: {value}")
+    return int(value)

@@ -1,0 +1,203 @@
+"""This machine as a device: child processes and a folder of ours.
+
+The agent is a process of its own here too, so that a crash of the runtime
+takes neither pytest nor other models with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+from pytest_edgedevice.agent import conditions
+from pytest_edgedevice.errors import DeadlineError, DeviceFullError, TransportError
+from pytest_edgedevice.transports.base import Completed, Pushed, Transport
+from pytest_edgedevice.transports.pipes import ChildProcess
+from pytest_edgedevice.values import Fact
+
+CHUNK_BYTES = 1 << 20
+PREFIX = "edgedevice-session-"
+OWNER = "owner.lock"
+
+
+class LocalTransport(Transport):
+    """Processes and files on this machine.
+
+    Args:
+        base: Folder in which the session's folder is made; the system's temporary folder by default.
+        python: Interpreter that runs the agent; this one by default. It needs numpy and a runtime.
+    """
+
+    kind = "local"
+
+    def __init__(self, *, base: Path | None = None, python: str = "") -> None:
+        root = base or Path(tempfile.gettempdir()) / f"edgedevice-{_user()}"
+        self._python = python or sys.executable
+        self._children: list[ChildProcess] = []
+        self._closed = False
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_foreign(root)
+            _sweep(root)
+            self.folder = tempfile.mkdtemp(prefix=PREFIX, dir=root)
+            self._owner = (Path(self.folder) / OWNER).open("wb")
+            fcntl.flock(self._owner, fcntl.LOCK_EX)
+        except OSError as error:
+            raise _os_error(error, f"cannot make a folder in {root}") from error
+
+    def identity(self) -> str:
+        """The machine's id, hashed; of a container without one, its host name."""
+        for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+            with contextlib.suppress(OSError):
+                text = Path(path).read_text(encoding="ascii", errors="replace").strip()
+                if text:
+                    # the raw id is confidential (machine-id(5)), and records may leave this machine
+                    return "local-" + hashlib.sha256(b"edgedevice" + text.encode()).hexdigest()[:16]
+        return "local-" + socket.gethostname()
+
+    def facts(self) -> Mapping[str, Fact]:
+        """See the base class."""
+        return {"local": True, "name": socket.gethostname(), **conditions.static_facts()}
+
+    def agent_command(self, agent: str) -> list[str]:
+        """See the base class; ``--wipe`` makes the agent clean up if this process is killed."""
+        return [self._python, agent, "--folder", self.folder, "--wipe"]
+
+    def run(self, arguments: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        """See the base class."""
+        try:
+            done = subprocess.run(
+                list(arguments), input=stdin, capture_output=True, timeout=timeout_s, check=False, start_new_session=True
+            )
+        except subprocess.TimeoutExpired:
+            raise DeadlineError(f"{arguments[0]!r} did not end within {timeout_s:g} s and was killed") from None
+        except (OSError, ValueError) as error:
+            raise TransportError(f"cannot run {arguments[0]!r}: {error}") from error
+        return Completed(done.returncode, done.stdout, done.stderr)
+
+    def start(self, arguments: Sequence[str]) -> ChildProcess:
+        """See the base class."""
+        self._children = [child for child in self._children if child.wait(timeout_s=0) is None]
+        child = ChildProcess(arguments)
+        self._children.append(child)
+        return child
+
+    def push(self, source: Path, *, timeout_s: float) -> Pushed:
+        """See the base class; hashing and copying overlap, so that a cold push costs the slower of the two."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            with source.open("rb", buffering=0) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise TransportError(f"{source} is not a file")
+                return self._place(file, deadline)
+        except OSError as error:
+            raise _os_error(error, f"cannot push {source}") from error
+
+    def _place(self, file: BinaryIO, deadline: float) -> Pushed:
+        size = os.fstat(file.fileno()).st_size
+        if self._holds_size(size):
+            sha256 = _hash(file, None, deadline)
+            if (Path(self.folder) / sha256).exists():
+                return Pushed(sha256, size, 0)
+            file.seek(0)
+        part = Path(self.folder) / f"push-{os.getpid()}.part"
+        try:
+            with part.open("wb", buffering=0) as target:
+                sha256 = _hash(file, target, deadline)
+                size = os.fstat(target.fileno()).st_size
+            part.rename(Path(self.folder) / sha256)
+        finally:
+            part.unlink(missing_ok=True)
+        return Pushed(sha256, size, size)
+
+    def place(self, content: bytes, *, timeout_s: float) -> str:
+        """See the base class."""
+        path = Path(self.folder) / hashlib.sha256(content).hexdigest()
+        if not path.exists():
+            part = path.with_suffix(".part")
+            try:
+                part.write_bytes(content)
+                part.rename(path)
+            except OSError as error:
+                part.unlink(missing_ok=True)
+                raise _os_error(error, f"cannot write {path}") from error
+        return str(path)
+
+    def _holds_size(self, size: int) -> bool:
+        """Whether a file of this size is here: only then can an equal one be."""
+        with os.scandir(self.folder) as entries:
+            return any(entry.stat().st_size == size for entry in entries)
+
+    def close(self) -> None:
+        """See the base class."""
+        if self._closed:
+            return
+        self._closed = True
+        for child in self._children:
+            child.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._owner.close()
+
+
+def _hash(source: BinaryIO, target: BinaryIO | None, deadline: float) -> str:
+    """Hash a file in a thread while its bytes are written to ``target``; the hash is of the bytes written."""
+    digest = hashlib.sha256()
+    buffers = [bytearray(CHUNK_BYTES), bytearray(CHUNK_BYTES)]
+    pending: Future[None] | None = None
+    with ThreadPoolExecutor(1) as worker:
+        while count := source.readinto(buffers[0]):  # type: ignore[attr-defined]
+            view = memoryview(buffers[0])[:count]
+            if pending:
+                pending.result()
+            pending = worker.submit(digest.update, view)
+            if target:
+                _write(target, view)
+            if time.monotonic() > deadline:
+                raise DeadlineError("reading and placing the file did not end in time")
+            buffers.reverse()
+    return digest.hexdigest()
+
+
+def _write(target: BinaryIO, view: memoryview) -> None:
+    while view:
+        view = view[target.write(view) :]
+
+
+def _user() -> str:
+    return str(os.getuid())
+
+
+def _refuse_foreign(root: Path) -> None:
+    status = root.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.getuid(), 0):
+        raise TransportError(
+            f"{root} is not a folder of ours", hint=f"remove it, or set TMPDIR or 'folder' in edgedevice.toml: rm -r {root}"
+        )
+
+
+def _sweep(root: Path) -> None:
+    """Remove the folders of sessions that were killed: their owner's lock is free."""
+    for folder in root.glob(PREFIX + "*"):
+        with contextlib.suppress(OSError), (folder / OWNER).open("rb") as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _os_error(error: OSError, what: str) -> TransportError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DeviceFullError(f"{what}: no space left on the device", hint="free space there, or set 'folder' in edgedevice.toml")
+    return TransportError(f"{what}: {error.strerror or error}")

@@ -1,0 +1,152 @@
+"""A child process on this machine with its three pipes, every wait bounded.
+
+Serves the ``local`` transport, and any link whose client is a program of its
+own (``ssh``). POSIX only: it needs ``poll`` on pipes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from pytest_edgedevice.errors import DeadlineError, TransportError
+from pytest_edgedevice.transports.base import Buffer, Process, Stream
+
+TAIL_BYTES = 64 * 1024
+PIPE_BYTES = 1 << 20
+MAX_BUFFERS = 512
+
+
+class PipeStream(Stream):
+    """Two non-blocking descriptors with deadlines.
+
+    Args:
+        source: Descriptor to read from; owned from here on.
+        sink: Descriptor to write to; owned from here on. May be the same one (a socket).
+    """
+
+    def __init__(self, source: int, sink: int) -> None:
+        self._source, self._sink = source, sink
+        self._closed = False
+        for descriptor in (source, sink):
+            os.set_blocking(descriptor, False)
+            with contextlib.suppress(OSError, AttributeError):  # not a pipe, not Linux, or over the user's limit
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def send(self, buffers: Sequence[Buffer], *, timeout_s: float) -> None:
+        """See the base class."""
+        deadline = time.monotonic() + timeout_s
+        views = deque(memoryview(buffer).cast("B") for buffer in buffers)
+        while views:
+            try:
+                count = os.writev(self._sink, [views[at] for at in range(min(len(views), MAX_BUFFERS))])
+            except BlockingIOError:
+                self._wait(self._sink, select.POLLOUT, deadline, "take")
+                continue
+            except OSError as error:
+                raise TransportError(f"the other end is gone: {error.strerror}") from error
+            while views and count >= len(views[0]):
+                count -= len(views.popleft())
+            if count:
+                views[0] = views[0][count:]
+
+    def receive_into(self, view: memoryview, *, timeout_s: float) -> int:
+        """See the base class."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                return os.readv(self._source, [view])
+            except BlockingIOError:
+                self._wait(self._source, select.POLLIN, deadline, "send")
+            except OSError as error:
+                raise TransportError(f"the other end is gone: {error.strerror}") from error
+
+    def _wait(self, descriptor: int, event: int, deadline: float, verb: str) -> None:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or not poll.poll(left_s * 1000):
+            raise DeadlineError(f"the other end did not {verb} anything in time")
+
+    def close(self) -> None:
+        """See the base class."""
+        if not self._closed:
+            self._closed = True
+            for descriptor in {self._source, self._sink}:
+                os.close(descriptor)
+
+
+class ChildProcess(Process):
+    """A child in a process group of its own, so that Ctrl-C reaches us first and a kill reaches all of it."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        try:
+            self._child = subprocess.Popen(
+                list(arguments),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise TransportError(f"cannot start {arguments[0]!r}: {error}") from error
+        assert self._child.stdin and self._child.stdout and self._child.stderr
+        self.stream: PipeStream = PipeStream(_detach(self._child.stdout), _detach(self._child.stdin))
+        self._tail: deque[bytes] = deque()
+        self._drain = threading.Thread(target=self._read_stderr, args=(self._child.stderr.fileno(),), daemon=True)
+        self._drain.start()
+
+    def _read_stderr(self, descriptor: int) -> None:
+        size = 0
+        while chunk := _read(descriptor):
+            self._tail.append(chunk)
+            size += len(chunk)
+            while size - len(self._tail[0]) >= TAIL_BYTES:
+                size -= len(self._tail.popleft())
+
+    def wait(self, *, timeout_s: float) -> int | None:
+        """See the base class."""
+        try:
+            status = self._child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+        self._drain.join(timeout=1)  # what it said last is in the pipe still; a grandchild may hold it open
+        return status
+
+    def stderr_tail(self) -> str:
+        """See the base class."""
+        return b"".join(list(self._tail))[-TAIL_BYTES:].decode("utf-8", "replace")
+
+    def kill(self) -> None:
+        """See the base class."""
+        self.stream.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(10)  # only an uninterruptible wait in the kernel takes longer
+        self._drain.join(timeout=1)
+        if self._child.stderr and not self._drain.is_alive():
+            self._child.stderr.close()
+
+
+def _detach(pipe: object) -> int:
+    """Take a descriptor out of a file object, so that it has one owner."""
+    descriptor = os.dup(pipe.fileno())  # type: ignore[attr-defined]
+    pipe.close()  # type: ignore[attr-defined]
+    return descriptor
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 16384)
+    except OSError:
+        return b""
