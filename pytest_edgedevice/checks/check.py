@@ -1,0 +1,230 @@
+"""``edge_check``: what a test asserts with.
+
+Every method makes exactly one ``Evidence``, hands it to ``record`` whether it
+passes or not, and only then raises. A wrong argument raises ``UsageError`` and
+is no evidence; so is a device that was lost.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_edgedevice.checks import close as closes
+from pytest_edgedevice.checks import close_text, limits
+from pytest_edgedevice.checks import latency as latencies
+from pytest_edgedevice.checks.numerals import json_ready
+from pytest_edgedevice.checks.verdict import CheckFailed, InconclusiveWarning
+from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.values import Evidence, ModelInfo, Outputs, Placement, Run, Timing, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_edgedevice.checks.close import CloseResult
+    from pytest_edgedevice.checks.limits import MetricResult, SizeResult
+    from pytest_edgedevice.checks.seams import GoldenLike, Measurable, ModelLike
+
+OnInconclusive = Literal["fail", "warn"]
+Subject = tuple[ModelInfo | None, Placement | None, str]
+
+
+class EdgeCheck:
+    """Checks that record what they saw and fail with what to do next.
+
+    Args:
+        record: Called once per check with its evidence, before a failure is raised.
+        on_inconclusive: What a measurement that shows neither pass nor fail does: ``fail`` raises,
+            ``warn`` warns with ``InconclusiveWarning``.
+    """
+
+    def __init__(
+        self, record: Callable[[Evidence], None], *, on_inconclusive: OnInconclusive = "fail"
+    ) -> None:
+        if on_inconclusive not in {"fail", "warn"}:
+            raise UsageError(f"on_inconclusive must be 'fail' or 'warn', not {on_inconclusive!r}")
+        self._record = record
+        self._on_inconclusive = on_inconclusive
+
+    def close(
+        self,
+        run: Run,
+        reference: GoldenLike | Outputs,
+        *,
+        atol: float | None = None,
+        rtol: float | None = None,
+        outputs: Sequence[str] | str | None = None,
+    ) -> CloseResult:
+        """Assert that a run's outputs are close to their references.
+
+        Names, number of samples, shapes and kind of dtype are compared first, then
+        NaN and Inf, then whether the output carries information, then
+        ``|actual - reference| <= atol + rtol * |reference|`` for every element.
+
+        Args:
+            run: What the device produced.
+            reference: A golden, or a mapping of output name to array with samples along the first
+                axis (a list of one array a sample where shapes vary).
+            atol: Absolute tolerance, in the output's own unit; 0 when only ``rtol`` is given.
+            rtol: Relative tolerance, dimensionless; 0 when only ``atol`` is given. Without either:
+                floats ``atol=1e-4`` and ``rtol=1e-3``, integers ``atol=1`` (one quantisation step),
+                booleans exactly.
+            outputs: Compare these outputs only; by default both sides must have the same names.
+
+        Raises:
+            CheckFailed: Something differs; ``evidence`` holds the numbers of every output.
+            UsageError: A tolerance, the reference or ``outputs`` cannot be used.
+            GoldenError: The golden was recorded for another model.
+        """
+        __tracebackhide__ = True
+        result = closes.compare_run(run, reference, atol=atol, rtol=rtol, outputs=outputs)
+        self._settle(
+            "close",
+            "pass" if result.passed else "fail",
+            close_text.failure_text(result),
+            closes.evidence_numbers(result),
+            subject=(run.model, run.placement, run.device),
+        )
+        return result
+
+    def latency(
+        self,
+        model: Measurable,
+        *,
+        p50_ms: float | None = None,
+        p90_ms: float | None = None,
+        p95_ms: float | None = None,
+        p99_ms: float | None = None,
+        confidence: float = 0.95,
+        inputs: Mapping[str, Any] | None = None,
+        max_s: float = 30.0,
+    ) -> Timing:
+        """Assert that the model's latency on its device stays within every budget given.
+
+        One series is measured, for the highest quantile; every budget is judged on it.
+        A budget passes only if the upper confidence bound is within it.
+
+        Args:
+            model: The loaded model.
+            p50_ms: Budget of the median, milliseconds; at least one budget is needed.
+            p90_ms: Budget of the 90th percentile.
+            p95_ms: Budget of the 95th percentile.
+            p99_ms: Budget of the 99th percentile.
+            confidence: Confidence of each bound.
+            inputs: One sample to measure with; the model's own choice by default.
+            max_s: Longest time for the timed runs, seconds.
+
+        Raises:
+            CheckFailed: A budget is not met, or (by policy) could not be shown to be met.
+            UsageError: No budget, or a number out of its range.
+        """
+        __tracebackhide__ = True
+        named = {0.5: p50_ms, 0.9: p90_ms, 0.95: p95_ms, 0.99: p99_ms}
+        budgets = latencies.budgets_of(named, confidence=confidence, max_s=max_s)
+        quantile, budget_ms = budgets[0]
+        timing = model.measure(
+            budget_ms=budget_ms, quantile=quantile, confidence=confidence, inputs=inputs, max_s=max_s
+        )
+        results = latencies.judge_budgets(timing, budgets)
+        self._settle(
+            "latency",
+            results[0].verdict,
+            latencies.failure_text(model, timing, results),
+            latencies.evidence_numbers(timing, results),
+            subject=_subject(model),
+        )
+        return timing
+
+    def size(
+        self,
+        model: ModelLike | str | os.PathLike[str],
+        *,
+        max_bytes: float | None = None,
+        max_mb: float | None = None,
+    ) -> SizeResult:
+        """Assert that a model is not too large.
+
+        Args:
+            model: The loaded model, or the path of a model file or folder.
+            max_bytes: Largest size allowed, bytes; or
+            max_mb: the same in MB of 1,000,000 bytes.
+
+        Raises:
+            CheckFailed: It is larger.
+            UsageError: Not exactly one bound.
+            ModelError: The file cannot be read.
+        """
+        __tracebackhide__ = True
+        result = limits.size_result(model, max_bytes=max_bytes, max_mb=max_mb)
+        subject: Subject = (None, None, "")
+        if isinstance(model, str | os.PathLike):
+            name = Path(model).name
+        else:
+            name, subject = model.info.name, _subject(model)
+        numbers = {"name": name, "size_bytes": result.size_bytes, "max_bytes": result.max_bytes}
+        self._settle(
+            "size",
+            "pass" if result.passed else "fail",
+            limits.size_text(name, result),
+            numbers,
+            subject=subject,
+        )
+        return result
+
+    def metric(
+        self,
+        name: str,
+        value: float,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        unit: str = "",
+        model: ModelLike | Run | None = None,
+    ) -> MetricResult:
+        """Record a number of the test's own, and assert its bounds where there are any.
+
+        Args:
+            name: What the number is, e.g. ``top1``.
+            value: The number; NaN always fails.
+            at_least: Smallest value that passes.
+            at_most: Largest value that passes.
+            unit: Unit for people, e.g. ``%``.
+            model: The loaded model or the run that the number is about.
+
+        Raises:
+            CheckFailed: It is NaN or out of bounds.
+            UsageError: The value or a bound is no number, or the bounds exclude each other.
+        """
+        __tracebackhide__ = True
+        result = limits.metric_result(name, value, at_least=at_least, at_most=at_most, unit=unit)
+        numbers = {
+            key: json_ready(getattr(result, key)) for key in ("name", "value", "at_least", "at_most", "unit")
+        }
+        self._settle(
+            "metric",
+            "pass" if result.passed else "fail",
+            limits.metric_text(result),
+            numbers,
+            subject=(None, None, "") if model is None else _subject(model),
+        )
+        return result
+
+    def _settle(
+        self, check: str, verdict: Verdict, message: str, numbers: Mapping[str, Any], *, subject: Subject
+    ) -> None:
+        __tracebackhide__ = True
+        info, placement, device = subject
+        evidence = Evidence(check, verdict, message, numbers, model=info, placement=placement, device=device)
+        self._record(evidence)
+        if verdict == "inconclusive" and self._on_inconclusive == "warn":
+            warnings.warn(message, InconclusiveWarning, stacklevel=3)
+        elif verdict != "pass":
+            raise CheckFailed(evidence)
+
+
+def _subject(model: ModelLike | Run) -> Subject:
+    if isinstance(model, Run):
+        return model.model, model.placement, model.device
+    return model.info, model.placement, model.device_name
