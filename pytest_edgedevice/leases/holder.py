@@ -91,7 +91,7 @@ class Holder:
 def to_record(holder: Holder, *, key: str) -> bytes:
     """Write a holder as one line of JSON, cut so that it always fits the reader's limit."""
     fields = {name: _cut(value) for name, value in dataclasses.asdict(holder).items()}
-    return json.dumps({"schema": 1, "key": _cut(key), **fields}).encode() + b"\n"
+    return json.dumps({"schema": 1, "key": _cut(key), **fields}, ensure_ascii=False).encode() + b"\n"
 
 
 def from_record(record: bytes) -> Holder | None:

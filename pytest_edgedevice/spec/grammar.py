@@ -153,22 +153,23 @@ class _Parser:
             return Flag(info.name)
         operator = self._take()
         if info.type != "number" and operator.text not in {"==", "!="}:
-            self._fail(operator, f"'==' or '!=', as {info.name!r} is {'a flag' if info.type == 'flag' else 'text'}")
+            is_what = "a flag" if info.type == "flag" else "text"
+            self._fail(operator, f"'==' or '!=', as {info.name!r} is {is_what}")
         return Comparison(info.name, operator.text, self._value(info))
 
     def _value(self, info: FactInfo) -> Fact:
         token = self._take()
-        if token.kind not in {"word", "string"} or (
-            token.kind == "word" and token.text in {"and", "or", "not"}
-        ):
-            self._fail(token, f"a value to compare {info.name!r} with")
         if info.type == "number":
             return self._number(token, info)
         if info.type == "flag":
             if token.kind != "word" or token.text not in {"true", "false"}:
                 self._fail(token, f"true or false, as {info.name!r} is a flag")
             return token.text == "true"
-        return token.text[1:-1] if token.kind == "string" else token.text
+        if token.kind == "string":
+            return token.text[1:-1]
+        if token.kind != "word" or token.text in {"and", "or", "not"}:
+            self._fail(token, f"a value to compare {info.name!r} with")
+        return token.text
 
     def _number(self, token: _Token, info: FactInfo) -> Fact:
         value = number(token.text) if token.kind == "word" else None

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_edgedevice.errors import LeaseError
+from pytest_edgedevice.leases import Holder, acquire, lock_folder, who
+from pytest_edgedevice.leases import folder as folder_module
+from pytest_edgedevice.leases.folder import safe_name
+
+Start = Callable[..., Any]
+NOBODY = 65534
+
+
+def take() -> None:
+    acquire("phone", holder=Holder(), wait_s=0).release()
+
+
+def lock_path(folder: Path) -> Path:
+    return folder / f"{safe_name('phone')}.lock"
+
+
+@pytest.fixture
+def default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the one literal folder, so that tests leave the host's alone."""
+    monkeypatch.delenv("EDGEDEVICE_LOCKS", raising=False)
+    monkeypatch.setattr(folder_module, "DEFAULT", tmp_path / "locks")
+    return tmp_path / "locks"
+
+
+@pytest.fixture
+def public_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A lock folder that every user can reach (pytest's own temporary folders are private)."""
+    place = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    place.chmod(0o755)
+    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(place / "locks"))
+    yield place / "locks"
+    shutil.rmtree(place)
+
+
+def test_the_folder_is_one_literal_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDGEDEVICE_LOCKS", raising=False)
+    monkeypatch.setenv("TMPDIR", "/somewhere/else")
+    assert lock_folder() == Path("/var/tmp/pytest-edgedevice")
+
+
+def test_the_environment_may_move_it_but_not_to_a_relative_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEDEVICE_LOCKS", "locks")
+    with pytest.raises(LeaseError, match="relative path 'locks'"):
+        take()
+
+
+def test_folder_and_files_are_open_to_every_user_whatever_the_umask(folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        take()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o666}
+
+
+def test_a_file_whose_maker_was_killed_before_chmod_is_mended(folder: Path) -> None:
+    take()
+    lock_path(folder).chmod(0o600)
+    take()
+    assert stat.S_IMODE(lock_path(folder).stat().st_mode) == 0o666
+
+
+def test_a_default_folder_whose_maker_was_killed_before_chmod_is_mended(default_folder: Path) -> None:
+    default_folder.mkdir(mode=0o755)
+    take()
+    assert stat.S_IMODE(default_folder.stat().st_mode) == 0o1777
+
+
+def test_files_are_kept_after_release(folder: Path) -> None:
+    take()
+    first = lock_path(folder).stat().st_ino
+    take()
+    assert lock_path(folder).stat().st_ino == first
+
+
+def test_a_link_in_the_place_of_the_default_folder_is_refused(default_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    default_folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LeaseError, match="is a symbolic link") as caught:
+        take()
+    assert caught.value.hint == f"run: sudo rm {default_folder}"
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(folder: Path) -> None:
+    folder.write_text("")
+    with pytest.raises(LeaseError, match="is no folder"):
+        take()
+
+
+def test_a_missing_parent_is_an_error_with_the_command_that_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "not there" / "locks"
+    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(place))
+    with pytest.raises(LeaseError, match="No such file") as caught:
+        take()
+    assert caught.value.hint == f"run: sudo install -d -m 1777 '{place}'"
+
+
+def test_a_link_in_the_place_of_a_lock_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    folder.mkdir()
+    lock_path(folder).symlink_to(victim)
+    with pytest.raises(LeaseError, match="cannot be used") as caught:
+        take()
+    assert "sudo rm" in caught.value.hint
+    assert victim.read_text() == "precious"
+
+
+def test_a_link_to_nowhere_makes_no_file_there(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    lock_path(folder).symlink_to(tmp_path / "made")
+    with pytest.raises(LeaseError):
+        take()
+    assert not (tmp_path / "made").exists()
+    with pytest.raises(LeaseError):
+        who("phone")
+
+
+def test_a_hard_link_in_the_place_of_a_lock_is_not_written_to(folder: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    folder.mkdir()
+    lock_path(folder).hardlink_to(victim)
+    with pytest.raises(LeaseError, match="hard link"):
+        take()
+    assert victim.read_text() == "precious"
+
+
+def test_a_pipe_in_the_place_of_a_lock_does_not_block(folder: Path) -> None:
+    folder.mkdir()
+    os.mkfifo(lock_path(folder))
+    with pytest.raises(LeaseError, match="no plain file"):
+        take()
+
+
+def test_a_folder_in_the_place_of_a_lock_is_refused(folder: Path) -> None:
+    lock_path(folder).mkdir(parents=True)
+    with pytest.raises(LeaseError, match="Is a directory"):
+        take()
+
+
+def test_a_socket_in_the_place_of_a_lock_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    monkeypatch.chdir(folder)  # socket paths are short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(lock_path(folder).name)
+    with pytest.raises(LeaseError, match="cannot be used"):
+        take()
+
+
+def test_rubbish_among_the_tickets_holds_no_place(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (folder / "ticket-000").symlink_to(tmp_path / "nowhere")
+    (folder / "ticket-001").mkdir()
+    (folder / "ticket-rubbish").write_bytes(b"\xff" * 100)
+    take()
+
+
+def other_user() -> list[str]:
+    # without root there is no second user to become; the same user must pass as well
+    return ["--uid", str(NOBODY)] if os.geteuid() == 0 else []
+
+
+def test_two_users_share_one_lock(public_folder: Path, actor: Start) -> None:
+    acquire("phone", holder=Holder(user="ada"), wait_s=0).release()
+    other = actor("phone", *other_user())
+    assert other.line() == ["got", "phone", "clean"]
+    seen = who("phone")
+    assert seen is not None
+    assert seen.pid == other.process.pid
+    other.release()
+    with acquire("phone", holder=Holder(user="ada"), wait_s=0) as lease:
+        assert lease.dirty is None
+        refused = " ".join(actor("phone", *other_user()).line())
+    assert refused.startswith("DeviceBusyError the device 'phone' is held by ada")
+
+
+def test_two_users_stand_in_one_line(public_folder: Path, actor: Start) -> None:
+    with acquire("phone", holder=Holder(), wait_s=0):
+        second = actor("phone", "--wait-s", "60", *other_user())
+        assert second.line() == ["waiting", "1"]
+        third = actor("phone", "--wait-s", "60")
+        assert third.line() == ["waiting", "2"]
+    second.until("got")
+    second.release()
+    third.until("got")
+
+
+def unreachable(folder: Path) -> list[str]:
+    """Take away the permissions of another user, or our own; gives the arguments of who shall try."""
+    folder.chmod(0o755 if os.geteuid() == 0 else 0o555)
+    return other_user()
+
+
+def test_an_unwritable_folder_is_an_error_with_the_remedy(public_folder: Path, actor: Start) -> None:
+    public_folder.mkdir()
+    refused = " ".join(actor("phone", *unreachable(public_folder)).line())
+    assert refused.startswith(f"LeaseError the lock folder {public_folder} cannot be used: Permission denied")
+    assert refused.endswith(f"run: sudo install -d -m 1777 {public_folder}")
+
+
+def test_an_unwritable_lock_is_an_error_with_the_remedy(public_folder: Path, actor: Start) -> None:
+    take()
+    lock_path(public_folder).chmod(0o600)
+    if os.geteuid() == 0:
+        refused = " ".join(actor("phone", *other_user()).line())
+        assert refused.endswith(f"run: sudo chmod 0666 {lock_path(public_folder)}")
+    else:
+        take()  # its owner mends it
