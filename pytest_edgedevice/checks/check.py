@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 from pytest_edgedevice.checks import close as closes
 from pytest_edgedevice.checks import close_text, limits
@@ -18,7 +18,7 @@ from pytest_edgedevice.checks import latency as latencies
 from pytest_edgedevice.checks.numerals import json_ready
 from pytest_edgedevice.checks.verdict import CheckFailed, InconclusiveWarning
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.values import Evidence, ModelInfo, Outputs, Placement, Run, Timing, Verdict
+from pytest_edgedevice.values import Evidence, ModelInfo, Placement, Run, Timing, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.checks.close import CloseResult
     from pytest_edgedevice.checks.limits import MetricResult, SizeResult
     from pytest_edgedevice.checks.seams import GoldenLike, Measurable, ModelLike
+    from pytest_edgedevice.values import Outputs
 
 OnInconclusive = Literal["fail", "warn"]
 Subject = tuple[ModelInfo | None, Placement | None, str]
@@ -176,7 +177,7 @@ class EdgeCheck:
     def metric(
         self,
         name: str,
-        value: float,
+        value: SupportsFloat,
         *,
         at_least: float | None = None,
         at_most: float | None = None,

@@ -6,7 +6,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from pytest_edgedevice.checks.numerals import plain, tolerance
 from pytest_edgedevice.errors import ModelError, UsageError
@@ -75,7 +75,7 @@ def size_text(name: str, result: SizeResult) -> str:
 
 
 def metric_result(
-    name: str, value: float, *, at_least: float | None, at_most: float | None, unit: str
+    name: str, value: SupportsFloat, *, at_least: float | None, at_most: float | None, unit: str
 ) -> MetricResult:
     """Compare the user's number with its bounds; see ``EdgeCheck.metric``."""
     if not name:

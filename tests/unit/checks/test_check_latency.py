@@ -1,0 +1,159 @@
+"""``edge_check.latency``: policy, texts and evidence."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_edgedevice.checks import CheckFailed, EdgeCheck, InconclusiveWarning
+from pytest_edgedevice.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_edgedevice.values import Evidence
+
+    Make = Callable[..., Any]
+
+
+SERIES = [
+    float(value) for pair in zip(range(100, 50, -1), range(1, 51), strict=True) for value in pair
+]  # 1 to 100 ms
+
+
+def test_a_met_budget_passes_and_keeps_the_raw_series(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    timing = check.latency(make_model(SERIES), p95_ms=100)
+    (evidence,) = recorded
+    assert (evidence.check, evidence.verdict, evidence.message) == ("latency", "pass", "")
+    assert tuple(evidence.numbers["samples_ns"]) == timing.samples_ns
+    assert evidence.numbers["budgets"] == [
+        {
+            "quantile": 0.95,
+            "budget_ms": 100,
+            "verdict": "pass",
+            "lower_ms": 91.0,
+            "upper_ms": 99.0,
+            "reason": "",
+        }
+    ]
+    json.dumps(evidence.numbers, allow_nan=False)
+
+
+def test_an_exceeded_budget_fails_with_the_interval(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        check.latency(make_model(SERIES), p95_ms=50)
+    assert str(caught.value).splitlines() == [
+        "p95 is not < 50 ms: 95 % interval [91, 99] ms, n=100",
+        "  'face.tflite' on 'local' by xnnpack, 1 thread: p50 50, p90 90, p95 95, p99 99 ms",
+    ]
+    assert [one.verdict for one in recorded] == ["fail"]
+
+
+def test_what_cannot_be_shown_fails_by_default(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    with pytest.raises(CheckFailed, match=r"cannot show p95 < 95 ms: 95 % interval \[91, 99\] ms, n=100"):
+        check.latency(make_model(SERIES), p95_ms=95)
+    assert [one.verdict for one in recorded] == ["inconclusive"]
+
+
+def test_what_cannot_be_shown_warns_where_the_policy_says_so(
+    recorded: list[Evidence], make_model: Make
+) -> None:
+    check = EdgeCheck(recorded.append, on_inconclusive="warn")
+    with pytest.warns(InconclusiveWarning, match="cannot show p95") as caught:
+        check.latency(make_model(SERIES), p95_ms=95)
+    assert caught[0].filename == __file__
+    assert [one.verdict for one in recorded] == ["inconclusive"]
+
+
+def test_a_failure_fails_also_where_the_policy_is_to_warn(recorded: list[Evidence], make_model: Make) -> None:
+    with pytest.raises(CheckFailed):
+        EdgeCheck(recorded.append, on_inconclusive="warn").latency(make_model(SERIES), p95_ms=50)
+
+
+def test_an_unknown_policy_is_misuse(recorded: list[Evidence]) -> None:
+    policy: Any = "sometimes"
+    with pytest.raises(UsageError, match="on_inconclusive"):
+        EdgeCheck(recorded.append, on_inconclusive=policy)
+
+
+def test_too_few_runs_say_how_many_are_needed(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(CheckFailed, match="needs at least 59 runs, there were 20"):
+        check.latency(make_model([5.0] * 20), p95_ms=95)
+
+
+def test_several_budgets_are_one_measurement_for_the_highest_quantile(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    model = make_model(SERIES * 4)
+    check.latency(model, p50_ms=80, p99_ms=150, max_s=5)
+    assert model.asked == [{"inputs": None, "budget_ms": 150, "quantile": 0.99, "max_s": 5}]
+    assert [one["quantile"] for one in recorded[0].numbers["budgets"]] == [0.5, 0.99]
+
+
+def test_every_budget_is_judged_and_the_gravest_named_first(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        check.latency(make_model(SERIES), p50_ms=20, p90_ms=90, p95_ms=200)
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("p50 is not < 20 ms")
+    assert lines[-1].startswith("  cannot show p90 < 90 ms")
+    assert [one["verdict"] for one in recorded[0].numbers["budgets"]] == ["fail", "inconclusive", "pass"]
+
+
+def test_a_series_that_never_settled_shows_nothing(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    with pytest.raises(CheckFailed, match="never settled"):
+        check.latency(make_model(SERIES, steady=False), p50_ms=200, p95_ms=200)
+    assert {one["verdict"] for one in recorded[0].numbers["budgets"]} == {"inconclusive"}
+
+
+def test_the_measurements_own_reason_is_kept_on_one_line(check: EdgeCheck, make_model: Make) -> None:
+    model = make_model(SERIES, judged=False, verdict="inconclusive", reason="the clock\nis too coarse")
+    with pytest.raises(CheckFailed) as caught:
+        check.latency(model, p95_ms=200)
+    assert str(caught.value).splitlines()[0].startswith("cannot show p95 < 200 ms: 95 % interval [?, ?]")
+    assert str(caught.value).splitlines()[2] == "  the clock is too coarse"
+
+
+def test_a_measurement_without_a_verdict_is_judged_here(check: EdgeCheck, make_model: Make) -> None:
+    assert check.latency(make_model(SERIES, judged=False), p95_ms=100).verdict is None
+
+
+def test_a_series_without_runs_is_inconclusive(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(CheckFailed, match="not a single run was timed"):
+        check.latency(make_model([], judged=False), p95_ms=100)
+
+
+def test_batches_are_told(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(CheckFailed, match="each a mean of 16 inferences"):
+        check.latency(make_model(SERIES, batch=16), p95_ms=50)
+
+
+def test_a_check_without_a_budget_is_misuse(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    with pytest.raises(UsageError, match="latency needs a budget"):
+        check.latency(make_model(SERIES))
+    assert recorded == []
+
+
+@pytest.mark.parametrize("bad", [0, -5, math.nan, math.inf, "fast"])
+@pytest.mark.parametrize("name", ["p50_ms", "max_s", "confidence"])
+def test_numbers_out_of_range_are_misuse_before_anything_is_measured(
+    check: EdgeCheck, make_model: Make, name: Any, bad: Any
+) -> None:
+    model = make_model(SERIES)
+    with pytest.raises(UsageError, match=name):
+        check.latency(model, **{"p95_ms": 10, name: bad})
+    assert model.asked == []
