@@ -99,7 +99,7 @@ class EdgeCheck:
         p95_ms: float | None = None,
         p99_ms: float | None = None,
         confidence: float = 0.95,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Any = None,
         max_s: float = 30.0,
     ) -> Timing:
         """Assert that the model's latency on its device stays within every budget given.
@@ -114,7 +114,7 @@ class EdgeCheck:
             p95_ms: Budget of the 95th percentile.
             p99_ms: Budget of the 99th percentile.
             confidence: Confidence of each bound.
-            inputs: One sample to measure with; the model's own choice by default.
+            inputs: One sample to measure with, as for ``run``; the model's own choice by default.
             max_s: Longest time for the timed runs, seconds.
 
         Raises:

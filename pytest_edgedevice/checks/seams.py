@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_edgedevice.values import ModelInfo, Outputs, Placement, Timing
 
@@ -50,7 +50,7 @@ class Measurable(ModelLike, Protocol):
 
     def measure(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Any = None,
         *,
         budget_ms: float | None = None,
         quantile: float = 0.95,

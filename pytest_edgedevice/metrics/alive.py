@@ -55,7 +55,7 @@ def dead_reason(actual: Samples, reference: Samples, *, gain: float) -> str:
         reference: Reference of the same structure, finite.
         gain: Norm of the first over norm of the second.
     """
-    if gain < DEAD_SHARE:
+    if gain < DEAD_SHARE and not _within_a_step(reference):
         return f"its norm is {gain:.2g} of the reference's" if gain else "it is all zeros"
     first = next(part for part in _parts(actual) if part.size).flat[0]
     if all(_all_equal(part, first) for part in _parts(actual)):
@@ -63,12 +63,17 @@ def dead_reason(actual: Samples, reference: Samples, *, gain: float) -> str:
         if _varies([(piece, values[0][0]) for piece in values]):
             return f"every element is {first} while the reference varies"
         return ""
-    shapes = {part.shape for part in actual} | {part.shape for part in reference}
-    if len(actual) < 2 or len(shapes) > 1 or not all(_all_equal(part, actual[0]) for part in _rows(actual)):
+    if len(actual) < 2 or not _same_shapes(actual):
+        return ""
+    if not all(_all_equal(part, actual[0]) for part in _rows(actual)):
         return ""
     if _varies([(part, reference[0]) for part in _rows(reference)]):
         return f"all {len(actual)} samples gave the same while the reference varies"
     return ""
+
+
+def _same_shapes(samples: Samples) -> bool:
+    return not isinstance(samples, tuple) or len({part.shape for part in samples}) == 1
 
 
 def _parts(samples: Samples) -> Sequence[Array]:
@@ -104,8 +109,18 @@ def _varies(pairs: Sequence[tuple[Array, Array]]) -> bool:
             size = max(size, _peak(wide))
             spread = max(spread, float(np.abs(wide - base).max()))
     if part.dtype.kind in "iu":
-        return spread > (1 if part.dtype.itemsize <= 2 else 0)
+        return spread > (1 if _is_quantised(part) else 0)
     return spread > DEAD_SHARE * size
+
+
+def _within_a_step(reference: Samples) -> bool:
+    """Whether a quantised reference is no further from zero than rounding may take it."""
+    return all(_is_quantised(part) and _peak(part) <= 1 for part in _parts(reference))
+
+
+def _is_quantised(part: Array) -> bool:
+    """Narrow integers are quantised values; wider ones are numbers of classes, counts, positions."""
+    return part.dtype.kind in "iu" and part.dtype.itemsize <= 2
 
 
 def _peak(values: Array) -> float:

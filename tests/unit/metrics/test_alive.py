@@ -62,6 +62,24 @@ def test_one_quantisation_step_of_variation_is_not_missed() -> None:
     assert dead(np.full((2, 2), 127, np.int8), reference) == ""
 
 
+def test_a_quantised_reference_within_a_step_of_zero_may_become_zero() -> None:
+    assert dead(np.zeros(4, np.int8), np.array([0, 1, 0, -1], np.int8)) == ""
+
+
+def test_class_numbers_that_became_zero_are_dead() -> None:
+    assert dead(np.zeros(4, np.int64), np.array([0, 1, 0, 1])) == "it is all zeros"
+
+
+def test_a_stuck_output_is_alive_where_the_reference_is_the_same_for_all_samples() -> None:
+    stuck = np.repeat(VARIED[:1], 3, axis=0)
+    assert dead(stuck, stuck) == ""
+
+
+def test_ragged_samples_without_elements_do_not_disturb_the_cosine() -> None:
+    parts = [np.zeros((0, 2)), np.full((1, 2), 1e-200)]
+    assert compare(parts, parts, atol=0, rtol=0).cosine == pytest.approx(1)
+
+
 def test_class_numbers_that_never_change_are_dead() -> None:
     assert "while the reference varies" in dead(np.zeros(4, np.int64) + 1, np.array([1, 2, 1, 1]))
 

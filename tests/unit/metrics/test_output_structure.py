@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_edgedevice.metrics.closeness import Closeness, compare
+from pytest_edgedevice.metrics.hints import agrees
 from pytest_edgedevice.metrics.structure import as_samples, describe
 
 RANDOM = np.random.default_rng(3)
@@ -146,3 +147,8 @@ def test_same_size_without_a_match_has_no_hint() -> None:
 def test_complex_layouts_are_found_too() -> None:
     reference = (RANDOM.standard_normal((2, 3, 4)) * 1j).astype(np.complex64)
     assert "would match" in check(reference.transpose(0, 2, 1), reference).hint
+
+
+def test_outputs_of_another_length_or_kind_do_not_agree() -> None:
+    assert not agrees(np.zeros(2), np.zeros(3), atol=1, rtol=0)
+    assert not agrees(np.zeros(2), np.zeros(2, np.int8), atol=1, rtol=0)
