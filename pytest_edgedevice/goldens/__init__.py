@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from pytest_edgedevice.goldens.document import Provenance
 from pytest_edgedevice.goldens.golden import Golden, load_golden
-from pytest_edgedevice.goldens.quantization import dequantize, quantize
+from pytest_edgedevice.goldens.quantization import dequantize, dequantized, quantize
 from pytest_edgedevice.goldens.recording import Changes, record_references
 
-__all__ = ["Changes", "Golden", "Provenance", "dequantize", "load_golden", "quantize", "record_references"]
+__all__ = [
+    "Changes",
+    "Golden",
+    "Provenance",
+    "dequantize",
+    "dequantized",
+    "load_golden",
+    "quantize",
+    "record_references",
+]

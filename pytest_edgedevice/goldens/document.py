@@ -108,12 +108,13 @@ def read_document(folder: Path) -> Document:
     top = root.members(known=KEYS, required=("name", "inputs"))
     inputs = _inputs(top["inputs"])
     tags = _texts(top, "tags")
+    samples = _samples(root, top.get("samples"), inputs, common=tags)
     return Document(
         root=root,
         name=_label(top["name"]),
         inputs=inputs,
-        samples=_samples(root, top.get("samples"), inputs, common=tags),
-        references=_references(top.get("references")),
+        samples=samples,
+        references=_references(top.get("references"), inputs, samples),
         outputs=_outputs(top.get("outputs")),
         constant_outputs=_texts(top, "constant_outputs"),
         tags=tags,
@@ -177,9 +178,21 @@ def _sample(field: Field, single: list[str], *, common: tuple[str, ...]) -> Samp
     return Sample(_label(keys["id"]), (*common, *(tag for tag in tags if tag not in common)), files)
 
 
-def _references(field: Field | None) -> Field | None:
-    if field is not None and not field.text().endswith(".npz"):
+def _references(
+    field: Field | None, inputs: Mapping[str, Input], samples: tuple[Sample, ...] | None
+) -> Field | None:
+    if field is None:
+        return None
+    if not field.text().endswith(".npz"):
         field.fail(f"is {field.value!r}, but an NPZ file is needed", hint="store them with numpy.savez")
+    places = [one.array for one in inputs.values() if one.array is not None]
+    places += [file for sample in samples or () for file in sample.files.values()]
+    for place in places:
+        if place.text().partition("#")[0] == field.value:  # a recording would write over it
+            field.fail(
+                f"{field.value!r} is the file of {place.path} as well",
+                hint="give references a file of their own",
+            )
     return field
 
 
@@ -205,6 +218,8 @@ def parse_provenance(field: Field | None) -> Provenance:
     hashes: tuple[str, ...] = ()
     if "model_sha256" in keys:
         given = keys["model_sha256"]
+        if given.value == []:
+            given.fail("is empty", hint="list the models, or leave it out for any model")
         hashes = tuple(_sha256(one) for one in ([given] if isinstance(given.value, str) else given.entries()))
     texts = {key: keys[key].text() for key in ("framework", "version", "date", "note") if key in keys}
     if "date" in keys:

@@ -11,8 +11,8 @@ import math
 import re
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,26 @@ DTYPES = (
     *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
     *("float16", "float32", "float64"),
 )
+
+
+class Archives:
+    """NPZ files that stay open while many of their members are read; their directory is parsed once."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, zipfile.ZipFile] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for archive in self._files.values():
+            archive.close()
+
+    def open(self, file: Path) -> zipfile.ZipFile:
+        """The archive, open."""
+        if file not in self._files:
+            self._files[file] = zipfile.ZipFile(file)
+        return self._files[file]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +74,9 @@ class Stored:
         """How the document writes it, e.g. ``batch.npz#image``."""
         return self.file.name if self.member is None else f"{self.file.name}#{self.member}"
 
-    def read(self) -> npt.NDArray[Any]:
-        """The values, in C order and native byte order, read-only."""
-        with _decoding(self.place, self.label), _opened(self) as (stream, size_bytes):
+    def read(self, archives: Archives | None = None) -> npt.NDArray[Any]:
+        """The values, in C order and native byte order, read-only; ``archives`` spares opening files again."""
+        with _decoding(self.place, self.label), _opened(self, archives) as (stream, size_bytes):
             shape, fortran, dtype = _header(stream, size_bytes=size_bytes, place=self.place, label=self.label)
             if (shape, dtype.name) != (self.shape, self.dtype):
                 self.place.fail(f"{self.label} changed while it was being used", hint="run again")
@@ -109,14 +129,18 @@ def within(place: Field, relative: str) -> Path:
     return file
 
 
-def stored(place: Field, reference: str) -> Stored:
-    """Look at the header of ``x.npy`` or ``x.npz#member``; no values are read."""
+def stored(place: Field, reference: str, *, seen: dict[str, dict[str, Stored]] | None = None) -> Stored:
+    """Look at the header of ``x.npy`` or ``x.npz#member``; no values are read.
+
+    ``seen`` keeps the members of archives from call to call, for sets with a member a sample.
+    """
     name, sign, member = reference.partition(".npz#")
     if sign:
-        known = members(place, name + ".npz")
+        archives = {} if seen is None else seen
+        known = archives.get(name) or archives.setdefault(name, members(place, name + ".npz"))
         if member not in known:
             place.fail(f"{name}.npz has no array {member!r}", hint=nearest(member, known))
-        return known[member]
+        return replace(known[member], place=place)
     if reference.endswith(".npz"):
         first = next(iter(members(place, reference)), "name")
         place.fail(f"{reference!r} does not say which array", hint=f"write {reference + '#' + first!r}")
@@ -174,13 +198,16 @@ def _header(
 
 
 @contextmanager
-def _opened(source: Stored) -> Iterator[tuple[IO[bytes], int]]:
+def _opened(source: Stored, archives: Archives | None) -> Iterator[tuple[IO[bytes], int]]:
     if source.member is None:
         with source.file.open("rb") as stream:
             yield stream, source.file.stat().st_size
     else:
-        with zipfile.ZipFile(source.file) as archive, archive.open(f"{source.member}.npy") as member:
-            yield member, archive.getinfo(f"{source.member}.npy").file_size
+        with Archives() as own:
+            archive = (archives or own).open(source.file)
+            info = archive.getinfo(f"{source.member}.npy")
+            with archive.open(info) as member:
+                yield member, info.file_size
 
 
 @contextmanager

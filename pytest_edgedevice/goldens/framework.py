@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,8 +25,12 @@ def guessed(call: Callable[..., Any]) -> tuple[str, str]:
         owner = None
     place = getattr(call, "__module__", None) if owner is None else type(owner).__module__
     top = str(place or "").partition(".")[0]
-    name = (importlib.metadata.packages_distributions().get(top) or [""])[0]
-    return name, installed_version(name)
+    file = getattr(sys.modules.get(str(place)), "__file__", None)
+    for name in importlib.metadata.packages_distributions().get(top, ()):
+        home = str(importlib.metadata.distribution(name).locate_file(""))
+        if file and Path(file).is_relative_to(home):  # many a project has a package called "tests"
+            return name, installed_version(name)
+    return "", ""
 
 
 def installed_version(distribution: str) -> str:

@@ -127,7 +127,7 @@ class Golden:
         if not chosen:
             known = {one for tags in self.tags for one in tags}
             raise GoldenError(
-                f"golden {self.name!r}: no sample has the tag {tag!r}", hint=nearest(tag, known)
+                f"{self._source.where}: samples: none has the tag {tag!r}", hint=nearest(tag, known)
             )
         return Golden(self._source, chosen)
 

@@ -71,9 +71,12 @@ def _fitted(samples: Samples, spec: TensorSpec, steps: Steps | None, *, where: s
             f"but the model takes {spec.dtype} and has no quantisation for it",
             hint=f"store {spec.dtype} values, or set the input's dtype to {spec.dtype!r}",
         )
-    if isinstance(samples, list):
-        return [quantize(one, spec) for one in samples]
-    return quantize(samples, spec)
+    try:
+        if isinstance(samples, list):
+            return [quantize(one, spec) for one in samples]
+        return quantize(samples, spec)
+    except GoldenError as error:  # knows the tensor, not the document
+        raise GoldenError(f"{where}: inputs: {error.message}", hint=error.hint) from error
 
 
 def _same_steps(steps: Steps, spec: TensorSpec, *, where: str) -> None:

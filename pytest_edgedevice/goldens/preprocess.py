@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens.quantization import affine
 
 if TYPE_CHECKING:
@@ -117,8 +118,9 @@ def decode(file: Path, steps: Preprocessing, *, place: Field) -> npt.NDArray[np.
         place.fail(f"{file.name} is too large to be decoded: {error}", hint="store it resized")
     except UnidentifiedImageError:
         place.fail(f"{file.name} is no image in one of {', '.join(FORMATS)}", hint="save it as PNG")
-    except (OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, MemoryError) as error:
-        # Pillow's decoders raise all of these on damaged files
+    except GoldenError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Pillow's decoders raise whatever they trip over
         place.fail(f"{file.name} cannot be decoded: {error}", hint="save the image again")
 
 

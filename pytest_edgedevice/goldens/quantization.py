@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from pytest_edgedevice.errors import GoldenError
 
 if TYPE_CHECKING:
-    from pytest_edgedevice.values import TensorSpec
+    from pytest_edgedevice.values import Run, TensorSpec
 
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")  # each exact in float64
 
@@ -64,8 +65,30 @@ def dequantize(array: npt.NDArray[Any], spec: TensorSpec) -> npt.NDArray[np.floa
             f"values of tensor {spec.name!r} are {array.dtype.name}, but the tensor is {spec.dtype}",
             hint="pass the tensor's own integers, unchanged",
         )
-    real: npt.NDArray[np.float32] = ((array.astype(np.float64) - zero_point) * scale).astype(np.float32)
+    with np.errstate(over="ignore"):  # an absurd scale gives infinities, which the comparison reports
+        real: npt.NDArray[np.float32] = ((array.astype(np.float64) - zero_point) * scale).astype(np.float32)
     return real
+
+
+def dequantized(run: Run) -> Run:
+    """The same run with its quantised outputs as real values (float32), to compare with a server's floats.
+
+    Outputs that are not quantised stay as they are.
+
+    Raises:
+        GoldenError: An output is quantised per channel.
+    """
+    specs = {spec.name: spec for spec in run.model.outputs if spec.quantization}
+    outputs = {
+        name: _each(values, specs[name]) if name in specs else values for name, values in run.outputs.items()
+    }
+    return dataclasses.replace(run, outputs=outputs)
+
+
+def _each(values: Any, spec: TensorSpec) -> Any:
+    if isinstance(values, list | tuple):
+        return [dequantize(value, spec) for value in values]
+    return dequantize(values, spec)
 
 
 def affine(

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_edgedevice.goldens.document import Document, unknown_names
-from pytest_edgedevice.goldens.files import Stored, members
+from pytest_edgedevice.goldens.files import Archives, Stored, members
 from pytest_edgedevice.goldens.samples import Samples, stack
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def read(arrays: list[Stored], name: str) -> Samples:
     """The values of one server output."""
     if len(arrays) == 1 and not _ragged_name(arrays[0], name):
         return arrays[0].read()
-    return stack([one.read() for one in arrays])
+    with Archives() as archives:
+        return stack([one.read(archives) for one in arrays])
 
 
 def grouped(arrays: Mapping[str, T], samples: int, *, literal: Collection[str]) -> dict[str, list[T]]:
@@ -60,14 +61,12 @@ def grouped(arrays: Mapping[str, T], samples: int, *, literal: Collection[str]) 
         if (match := re.fullmatch(r"(.+)/(0|[1-9][0-9]{0,8})", name)) and name not in literal:
             parts.setdefault(match[1], set()).add(name)
     found: dict[str, list[T]] = {}
-    for name, array in arrays.items():
-        base = name.rpartition("/")[0]
+    for base, names in parts.items():
         wanted = ragged_members(base, samples)
-        if base and name in parts.get(base, ()) and parts[base] == set(wanted) and base not in arrays:
+        if names == set(wanted) and base not in arrays:
             found[base] = [arrays[one] for one in wanted]
-        else:
-            found[name] = [array]
-    return found
+    taken = {name for base in found for name in parts[base]}
+    return found | {name: [array] for name, array in arrays.items() if name not in taken}
 
 
 def ragged_members(name: str, samples: int) -> list[str]:

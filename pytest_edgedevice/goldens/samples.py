@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_edgedevice.goldens.document import Document, Sample
-from pytest_edgedevice.goldens.files import MAX_BYTES, Stored, stored, within
+from pytest_edgedevice.goldens.files import MAX_BYTES, Archives, Stored, stored, within
 from pytest_edgedevice.goldens.preprocess import SUFFIXES, load_image
 
 if TYPE_CHECKING:
@@ -34,12 +34,13 @@ def plan(document: Document) -> tuple[tuple[Sample, ...], dict[str, Reader]]:
     whole = {name: stored(one.array, one.array.text()) for name, one in document.inputs.items() if one.array}
     samples = document.samples if document.samples is not None else _numbered(document, whole)
     readers: dict[str, Reader] = {}
+    seen: dict[str, dict[str, Stored]] = {}
     for name, one in document.inputs.items():
         if name in whole:
             _counted(whole[name], len(samples))
             readers[name] = whole[name].read
         else:
-            readers[name] = _stacking([_one(sample.files[name], one) for sample in samples], one.place)
+            readers[name] = _stacking([_one(sample.files[name], one, seen) for sample in samples], one.place)
     return samples, readers
 
 
@@ -69,7 +70,7 @@ def _counted(array: Stored, samples: int) -> None:
         )
 
 
-def _one(field: Field, one: Input) -> Callable[[], Array]:
+def _one(field: Field, one: Input, seen: dict[str, dict[str, Stored]]) -> Callable[[Archives], Array]:
     text = field.text()
     suffix = PurePosixPath(text).suffix.lower()
     if suffix in {".npy", ".npz"} or ".npz#" in text:
@@ -78,27 +79,27 @@ def _one(field: Field, one: Input) -> Callable[[], Array]:
                 f"{text!r} is an array, but input {one.place.path} has pre-processing, which is for images",
                 hint="store an image, or take the pre-processing out and store processed arrays",
             )
-        return stored(field, text).read
+        return stored(field, text, seen=seen).read
     file = within(field, text)
     if suffix not in SUFFIXES:
         field.fail(
             f"{text!r} is neither an image nor an array",
             hint=f"known are .npy, .npz#name, {', '.join(SUFFIXES)}",
         )
-    return lambda: load_image(file, one.steps, place=field)
+    return lambda _: load_image(file, one.steps, place=field)
 
 
-def _stacking(readers: Sequence[Callable[[], Array]], place: Field) -> Reader:
+def _stacking(readers: Sequence[Callable[[Archives], Array]], place: Field) -> Reader:
     def read() -> Samples:
         arrays: list[Array] = []
         size_bytes = 0
-        for reader in readers:
-            arrays.append(reader())
-            size_bytes += arrays[-1].nbytes
-            if size_bytes > MAX_BYTES:
-                place.fail(
-                    f"its samples take more than {MAX_BYTES} bytes", hint="resize them, or split the golden"
-                )
+        with Archives() as archives:
+            for reader in readers:
+                arrays.append(reader(archives))
+                size_bytes += arrays[-1].nbytes
+                if size_bytes > MAX_BYTES:
+                    problem = f"its samples take more than {MAX_BYTES} bytes"
+                    place.fail(problem, hint="resize them, or split the golden")
         dtypes = sorted({one.dtype.name for one in arrays})
         if len(dtypes) > 1:
             place.fail(f"its samples have different dtypes: {', '.join(dtypes)}", hint="store them all alike")

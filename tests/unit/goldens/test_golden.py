@@ -89,7 +89,7 @@ def test_selecting_a_tag_slices_inputs_and_references_alike(folder: Folder) -> N
 
 
 def test_an_unknown_tag_names_those_there_are(folder: Folder) -> None:
-    with pytest.raises(GoldenError, match=r"no sample has the tag 'drak'\n  hint: did you mean 'dark'\?"):
+    with pytest.raises(GoldenError, match=r"samples: none has the tag 'drak'\n  hint: did you mean 'dark'\?"):
         load_golden(folder.write()).select("drak")
 
 
@@ -165,6 +165,19 @@ def test_samples_of_varying_shape_come_as_a_read_only_list(folder: Folder) -> No
     samples = two_files(folder, np.zeros(2), np.ones(3)).inputs["x"]
     assert isinstance(samples, list)
     assert not any(one.flags.writeable for one in samples)
+
+
+def test_samples_may_be_members_of_one_archive(folder: Folder) -> None:
+    np.savez(folder.path / "batch.npz", s0=[0], s1=[1, 1], s2=[2, 2, 2])
+    samples = [{"id": f"{index}", "file": f"batch.npz#s{index}"} for index in range(3)]
+    golden = load_golden(folder.write(inputs={"x": {}}, samples=samples))
+    assert [one.tolist() for one in golden.inputs["x"]] == [[0], [1, 1], [2, 2, 2]]
+
+
+def test_each_sample_of_an_archive_has_its_own_place_in_errors(folder: Folder) -> None:
+    samples = [{"id": "a", "file": "images.npz#image"}, {"id": "b", "file": "images.npz#imgae"}]
+    with pytest.raises(GoldenError, match=r"samples\[1\]\.file: images\.npz has no array 'imgae'"):
+        load_golden(folder.write(inputs={"x": {}}, samples=samples))
 
 
 def test_samples_of_different_dtypes_are_refused(folder: Folder) -> None:
@@ -250,6 +263,11 @@ def test_an_integer_input_without_quantisation_is_an_error(folder: Folder) -> No
         GoldenError, match="'image' is float32, but the model takes int32 and has no quantisation"
     ):
         load_golden(folder.write()).inputs_for(info(image("int32")))
+
+
+def test_unusable_quantisation_of_the_model_is_named_with_the_document(folder: Folder) -> None:
+    with pytest.raises(GoldenError, match=r"golden\.json: inputs: tensor 'image' cannot be quantised"):
+        load_golden(folder.write()).inputs_for(info(image("int64", 0.5)))
 
 
 def test_an_input_that_the_model_lacks_names_the_nearest(folder: Folder) -> None:

@@ -61,6 +61,11 @@ def complaint(path: Path) -> str:
         ({"samples": [{"id": "a", "tags": "x"}]}, ["samples[0].tags: is"]),
         ({"samples": [{"id": "a", "file": "x.png"}]}, ["samples[0].file: serves sets with one input"]),
         ({"references": "r.npy"}, ["references: is 'r.npy', but an NPZ file"]),
+        (
+            {"references": "images.npz"},
+            ["references: 'images.npz' is the file of inputs.image.array"],
+        ),
+        ({"provenance": {"model_sha256": []}}, ["provenance.model_sha256: is empty"]),
         ({"references": "none.npz"}, ["references: 'none.npz' is not a file"]),
         ({"outputs": {"scores": 1}}, ["outputs.scores: is 1"]),
         ({"outputs": {"score": "s"}}, ["outputs: 'score' is no output", "did you mean 'scores'?"]),

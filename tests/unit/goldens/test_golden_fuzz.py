@@ -39,7 +39,7 @@ VALID: dict[str, Any] = {
         {"id": "a", "tags": ["t"], "files": {"photo": "a.png"}},
         {"id": "b", "files": {"photo": "b.png"}},
     ],
-    "references": "x.npz",
+    "references": "r.npz",
     "outputs": {"mask": "m"},
     "constant_outputs": ["mask"],
     "tags": ["x"],
@@ -102,7 +102,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "folder").mkdir()
     for index, name in enumerate("ab"):
         Image.new("RGB", (3, 3), (index * 100, 0, 0)).save(folder / f"{name}.png")
-    np.savez(folder / "x.npz", mask=np.arange(4).reshape(2, 2))
+    for name in ("x.npz", "r.npz"):
+        np.savez(folder / name, mask=np.arange(4).reshape(2, 2))
     return folder
 
 

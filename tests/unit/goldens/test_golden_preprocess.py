@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_edgedevice.errors import GoldenError
@@ -150,6 +154,19 @@ def test_sixteen_bit_images_are_refused_not_cut(tmp_path: Path, color_type: int)
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> None:
     (tmp_path / "x.png").write_bytes(png(width=side, height=side))
     with pytest.raises(GoldenError, match=r"too large to be decoded|pixels"):
+        load_image(tmp_path / "x.png", Preprocessing(), place=place(tmp_path))
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(kind=st.sampled_from(["png", "jpeg", "gif", "bmp", "tiff", "webp", "ppm"]), data=st.data())
+def test_a_damaged_image_gives_pixels_or_an_error(tmp_path: Path, kind: str, data: st.DataObject) -> None:
+    packed = io.BytesIO()
+    Image.fromarray(PIXELS).save(packed, kind)
+    raw = bytearray(packed.getvalue())
+    for _ in range(3):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "x.png").write_bytes(raw[: data.draw(st.integers(1, len(raw)))])
+    with contextlib.suppress(GoldenError):
         load_image(tmp_path / "x.png", Preprocessing(), place=place(tmp_path))
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_edgedevice.errors import GoldenError
-from pytest_edgedevice.goldens import dequantize, quantize
-from pytest_edgedevice.values import Quantization, TensorSpec
+from pytest_edgedevice.goldens import dequantize, dequantized, quantize
+from pytest_edgedevice.values import ModelInfo, Placement, Quantization, Run, TensorSpec
 
 
 def spec(
@@ -87,3 +87,21 @@ def test_nan_is_not_quantised() -> None:
 def test_dequantising_another_dtype_is_refused() -> None:
     with pytest.raises(GoldenError, match="are uint8, but the tensor is int8"):
         dequantize(np.array([1], np.uint8), spec())
+
+
+def test_a_run_is_dequantised_output_by_output() -> None:
+    plain = TensorSpec("plain", "float32", (1, 4))
+    model = ModelInfo("m.tflite", "ab" * 32, 1, "int8", (), (spec(), plain), "litert", "2.1", 1)
+    placement = Placement("cpu", "cpu", 1, 0, 0, {}, "none asked for")
+    untouched = np.array([1.5], np.float32)
+    outputs = {"x": [np.array([4], np.int8), np.array([3, 5], np.int8)], "plain": untouched}
+    result = dequantized(Run(outputs, 2, (1, 1), model, placement, "local")).outputs
+    assert [one.tolist() for one in result["x"]] == [[0.5], [0.0, 1.0]]
+    assert result["plain"] is untouched
+
+
+def test_a_run_with_one_array_a_tensor_is_dequantised_whole() -> None:
+    model = ModelInfo("m.tflite", "ab" * 32, 1, "int8", (), (spec(),), "litert", "2.1", 1)
+    placement = Placement("cpu", "cpu", 1, 0, 0, {}, "none asked for")
+    run = Run({"x": np.array([[4], [3]], np.int8)}, 2, (1, 1), model, placement, "local")
+    assert np.asarray(dequantized(run).outputs["x"]).tolist() == [[0.5], [0.0]]

@@ -6,6 +6,8 @@ import datetime as dt
 import functools
 import json
 import os
+import sys
+import types
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -248,6 +250,15 @@ class TestFramework:
         assert guessed(np.random.default_rng().random)[0] == "numpy"
 
     def test_a_function_of_ones_own_belongs_to_none(self) -> None:
+        assert guessed(double) == ("", "")
+
+    def test_a_package_of_ones_own_is_not_taken_for_an_installed_one_of_its_name(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = types.ModuleType("numpy.mine")
+        module.__file__ = "/home/me/project/numpy/mine.py"
+        monkeypatch.setitem(sys.modules, "numpy.mine", module)
+        monkeypatch.setattr(double, "__module__", "numpy.mine")
         assert guessed(double) == ("", "")
 
     def test_a_builtin_belongs_to_none(self) -> None:
