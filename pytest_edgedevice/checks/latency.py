@@ -79,8 +79,9 @@ def failure_text(model: ModelLike, timing: Timing, results: Sequence[BudgetResul
     if not bad:
         return ""
     headline, reason = _headline(timing, bad[0]), bad[0].reason
-    if reason.startswith(headline.partition(":")[0]):  # the measurement has already worded the whole of it
-        headline, reason = reason, ""
+    if reason.startswith(headline.partition(":")[0]):
+        # the measurement worded the same claim; its text tells more only where there is no bound
+        headline, reason = (reason if bad[0].upper_ms is None else headline), ""
     lines = [headline, _setting(model, timing), *filter(None, [reason])]
     if bad[1:]:
         lines.append("; ".join(_headline(timing, one) for one in bad[1:]))

@@ -57,19 +57,25 @@ def dead_reason(actual: Samples, reference: Samples, *, gain: float) -> str:
     """
     if gain < DEAD_SHARE and not _within_a_step(reference):
         return f"its norm is {gain:.2g} of the reference's" if gain else "it is all zeros"
+    return _constant_reason(actual, reference) or _stuck_reason(actual, reference)
+
+
+def _constant_reason(actual: Samples, reference: Samples) -> str:
     first = next(part for part in _parts(actual) if part.size).flat[0]
-    if all(_all_equal(part, first) for part in _parts(actual)):
-        values = [piece for part in _parts(reference) for piece in _flat(part)]
-        if _varies([(piece, values[0][0]) for piece in values]):
-            return f"every element is {first} while the reference varies"
+    if not all(_all_equal(part, first) for part in _parts(actual)):
         return ""
+    pieces = [piece for part in _parts(reference) for piece in _flat(part)]
+    varies = _varies([(piece, pieces[0][0]) for piece in pieces])
+    return f"every element is {first} while the reference varies" if varies else ""
+
+
+def _stuck_reason(actual: Samples, reference: Samples) -> str:
     if len(actual) < 2 or not _same_shapes(actual):
         return ""
     if not all(_all_equal(part, actual[0]) for part in _rows(actual)):
         return ""
-    if _varies([(part, reference[0]) for part in _rows(reference)]):
-        return f"all {len(actual)} samples gave the same while the reference varies"
-    return ""
+    varies = _varies([(part, reference[0]) for part in _rows(reference)])
+    return f"all {len(actual)} samples gave the same while the reference varies" if varies else ""
 
 
 def _same_shapes(samples: Samples) -> bool:

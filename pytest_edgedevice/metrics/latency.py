@@ -54,7 +54,7 @@ def judge(samples_ns: Series, *, budget_ns: float, quantile: float, confidence: 
     if upper is not None and upper <= budget_ns:
         return Judgement("pass", lower, upper, "")
     name, budget, count = quantile_name(quantile), f"{budget_ns / 1e6:.6g} ms", len(samples_ns)
-    interval = f"{confidence * 100:.6g} % interval {interval_text(lower, upper)} ms, n={count}"
+    interval = f"{confidence * 100:.6g} % interval {interval_text(lower, upper)}, n={count}"
     if lower is not None and lower > budget_ns:
         return Judgement("fail", lower, upper, f"{name} is not < {budget}: {interval}")
     reason = f"cannot show {name} < {budget}: {interval}"

@@ -50,7 +50,7 @@ def test_an_exceeded_budget_fails_with_the_interval(
     with pytest.raises(CheckFailed) as caught:
         check.latency(make_model(SERIES), p95_ms=50)
     assert str(caught.value).splitlines() == [
-        "p95 is not < 50 ms: 95 % interval [91, 99] ms, n=100",
+        "p95 is not < 50 ms: 95 % interval [91, 99], n=100",
         "  'face.tflite' on 'local' by xnnpack, 1 thread: p50 50, p90 90, p95 95, p99 99 ms",
     ]
     assert [one.verdict for one in recorded] == ["fail"]
@@ -59,7 +59,7 @@ def test_an_exceeded_budget_fails_with_the_interval(
 def test_what_cannot_be_shown_fails_by_default(
     check: EdgeCheck, recorded: list[Evidence], make_model: Make
 ) -> None:
-    with pytest.raises(CheckFailed, match=r"cannot show p95 < 95 ms: 95 % interval \[91, 99\] ms, n=100"):
+    with pytest.raises(CheckFailed, match=r"cannot show p95 < 95 ms: 95 % interval \[91, 99\], n=100"):
         check.latency(make_model(SERIES), p95_ms=95)
     assert [one.verdict for one in recorded] == ["inconclusive"]
 
@@ -157,3 +157,17 @@ def test_numbers_out_of_range_are_misuse_before_anything_is_measured(
     with pytest.raises(UsageError, match=name):
         check.latency(model, **{"p95_ms": 10, name: bad})
     assert model.asked == []
+
+
+def test_the_interval_is_worded_at_the_confidence_asked_for_also_after_several_looks(
+    check: EdgeCheck, make_model: Make
+) -> None:
+    reason = "cannot show p95 < 95 ms: 97.5 % interval [90, 100] ms, n=100"
+    model = make_model(
+        SERIES, judged=False, verdict="inconclusive", reason=reason, lower_ms=90.0, upper_ms=100.0
+    )
+    with pytest.raises(CheckFailed) as caught:
+        check.latency(model, p95_ms=95)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "cannot show p95 < 95 ms: 95 % interval [90, 100], n=100"
+    assert len(lines) == 2
