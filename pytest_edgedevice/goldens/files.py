@@ -75,7 +75,7 @@ class Stored:
         return self.file.name if self.member is None else f"{self.file.name}#{self.member}"
 
     def read(self, archives: Archives | None = None) -> npt.NDArray[Any]:
-        """The values, in C order and native byte order, read-only; ``archives`` spares opening files again."""
+        """The values, in C order and native byte order, read-only; ``archives`` keeps NPZ files open."""
         with _decoding(self.place, self.label), _opened(self, archives) as (stream, size_bytes):
             shape, fortran, dtype = _header(stream, size_bytes=size_bytes, place=self.place, label=self.label)
             if (shape, dtype.name) != (self.shape, self.dtype):

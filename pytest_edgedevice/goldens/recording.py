@@ -33,7 +33,7 @@ DEFAULT_FILE = "references.npz"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a recording did.
+    """What a recording did; true where it changed anything, and as text a phrase for people.
 
     Attributes:
         changed: Whether anything was written.
@@ -44,6 +44,14 @@ class Changes:
     changed: bool
     files: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.changed
+
+    def __str__(self) -> str:
+        return (
+            f"wrote {' and '.join(self.files)} ({'; '.join(self.details)})" if self.changed else "unchanged"
+        )
 
 
 def record_references(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,9 @@ from hypothesis import strategies as st
 from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens import dequantize, dequantized, quantize
 from pytest_edgedevice.values import ModelInfo, Placement, Quantization, Run, TensorSpec
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.values import Outputs
 
 
 def spec(
@@ -94,7 +99,7 @@ def test_a_run_is_dequantised_output_by_output() -> None:
     model = ModelInfo("m.tflite", "ab" * 32, 1, "int8", (), (spec(), plain), "litert", "2.1", 1)
     placement = Placement("cpu", "cpu", 1, 0, 0, {}, "none asked for")
     untouched = np.array([1.5], np.float32)
-    outputs = {"x": [np.array([4], np.int8), np.array([3, 5], np.int8)], "plain": untouched}
+    outputs: Outputs = {"x": [np.array([4], np.int8), np.array([3, 5], np.int8)], "plain": untouched}
     result = dequantized(Run(outputs, 2, (1, 1), model, placement, "local")).outputs
     assert [one.tolist() for one in result["x"]] == [[0.5], [0.0, 1.0]]
     assert result["plain"] is untouched
