@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_edgedevice.device import Device as Device
-    from pytest_edgedevice.device import open_device as open_device
+    from pytest_edgedevice.goldens import dequantized as dequantized
     from pytest_edgedevice.goldens import load_golden as load_golden
+    from pytest_edgedevice.opening import open_device as open_device
     from pytest_edgedevice.runners.loaded import LoadedModel as LoadedModel
 
 __version__ = "0.1.0"
-__all__ = ["Device", "LoadedModel", "__version__", "load_golden", "open_device"]
+__all__ = ["Device", "LoadedModel", "__version__", "dequantized", "load_golden", "open_device"]
 
 _HOMES = {
     "Device": "pytest_edgedevice.device",
-    "open_device": "pytest_edgedevice.device",
     "LoadedModel": "pytest_edgedevice.runners.loaded",
+    "dequantized": "pytest_edgedevice.goldens",
     "load_golden": "pytest_edgedevice.goldens",
+    "open_device": "pytest_edgedevice.opening",
 }
 
 

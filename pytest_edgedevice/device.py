@@ -148,6 +148,11 @@ class Device:
         if model in self._models:
             self._models.remove(model)
 
+    def tell_waiters(self, test: str) -> None:
+        """Say in the holder's record what the device is used for now."""
+        if self._lease:
+            self._lease.update(test=test)
+
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"device {self.name!r} is closed; open it again")

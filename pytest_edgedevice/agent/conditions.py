@@ -23,7 +23,7 @@ def static_facts() -> Dict[str, Fact]:
     facts: Dict[str, Fact] = {
         "os": system,
         system: True,
-        "arch": platform.machine(),
+        "arch": {"aarch64": "arm64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine()),
         "kernel": platform.release(),
         "cores": _cores(),
     }
@@ -35,7 +35,7 @@ def static_facts() -> Dict[str, Fact]:
         facts["model"] = model
     memory = _kilobytes("/proc/meminfo", "MemTotal")
     if memory is not None:
-        facts["memory_mb"] = memory // 1024
+        facts["memory_mb"] = memory * 1024 // 1_000_000
     return facts
 
 
@@ -52,7 +52,7 @@ def conditions() -> Dict[str, Fact]:
     found["temperature_c"] = _temperature()
     found["cpu_pressure_10s"] = _pressure()
     available = _kilobytes("/proc/meminfo", "MemAvailable")
-    found["memory_free_mb"] = available // 1024 if available is not None else None
+    found["memory_free_mb"] = available * 1024 // 1_000_000 if available is not None else None
     return {name: value for name, value in found.items() if value is not None}
 
 

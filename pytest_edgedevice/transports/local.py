@@ -60,18 +60,12 @@ class LocalTransport(Transport):
             raise _os_error(error, f"cannot make a folder in {root}") from error
 
     def identity(self) -> str:
-        """The machine's id, hashed; of a container without one, its host name."""
-        for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-            with contextlib.suppress(OSError):
-                text = Path(path).read_text(encoding="ascii", errors="replace").strip()
-                if text:
-                    # the raw id is confidential (machine-id(5)), and records may leave this machine
-                    return "local-" + hashlib.sha256(b"edgedevice" + text.encode()).hexdigest()[:16]
-        return "local-" + socket.gethostname()
+        """See the base class."""
+        return local_identity()
 
     def facts(self) -> Mapping[str, Fact]:
         """See the base class."""
-        return {"local": True, "name": socket.gethostname(), **conditions.static_facts()}
+        return local_facts()
 
     def agent_command(self, agent: str) -> list[str]:
         """See the base class; ``--wipe`` makes the agent clean up if this process is killed."""
@@ -151,6 +145,22 @@ class LocalTransport(Transport):
             child.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._owner.close()
+
+
+def local_identity() -> str:
+    """The machine's id, hashed; of a machine without one, its host name."""
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        with contextlib.suppress(OSError):
+            text = Path(path).read_text(encoding="ascii", errors="replace").strip()
+            if text:
+                # the raw id is confidential (machine-id(5)), and records may leave this machine
+                return "local-" + hashlib.sha256(b"edgedevice" + text.encode()).hexdigest()[:16]
+    return "local-" + socket.gethostname()
+
+
+def local_facts() -> dict[str, Fact]:
+    """Facts of this machine, by the names that selection expressions use."""
+    return {"local": True, "name": "local", "host": socket.gethostname(), **conditions.static_facts()}
 
 
 def _hash(source: BinaryIO, target: BinaryIO | None, deadline: float) -> str:

@@ -7,6 +7,7 @@ asynchronous, so an inference ends when every output was read.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, List, Sequence
 
 import numpy as np
@@ -55,12 +56,13 @@ class CompiledEngine(Engine):
             return
         except (RuntimeError, ValueError, OSError) as error:
             if not self._options.allow_fallback:
-                raise EngineError("delegate", f"{self._options.delegate} did not take the whole model: {error}") from error
+                what = f"{self._options.delegate} did not take the whole model"
+                raise EngineError("delegate", f"{what}: {_one_line(error)}") from error
         self._whole = False
         try:
             self._model = CompiledModel.from_file(path, hardware_accel=wanted | HardwareAccelerator.CPU)
         except (RuntimeError, ValueError, OSError) as error:
-            raise EngineError("delegate", f"{self._options.delegate} is not usable here: {error}") from error
+            raise EngineError("delegate", f"{self._options.delegate} is not usable here: {_one_line(error)}") from error
 
     def placement(self) -> Dict[str, Any]:
         """See the base class. Which operators a fallback ran is not told by this interface, and so not claimed."""
@@ -90,3 +92,8 @@ class CompiledEngine(Engine):
 
     def reset(self) -> None:
         """See the base class: compiled models with state are refused by the runtime."""
+
+
+def _one_line(error: Exception) -> str:
+    """The runtime's own words without its source locations."""
+    return re.sub(r"(ERROR: )?\[\S+:\d+\]|[\u2514\s]+", " ", str(error)).strip() or "it gives no reason"

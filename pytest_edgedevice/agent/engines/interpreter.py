@@ -6,6 +6,7 @@ Serves the delegates ``default``, ``xnnpack``, ``cpu``, ``reference`` and
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -80,6 +81,7 @@ class InterpreterEngine(Engine):
     def _external(self) -> Any:
         library = self._options.delegate[len("external:") :]
         try:
+            ctypes.CDLL(library)  # first, because load_delegate leaves a broken object behind when this fails
             return self._module.load_delegate(library, self._options.delegate_options)
         except (OSError, ValueError, RuntimeError) as error:
             raise EngineError("delegate", f"delegate library {library!r} cannot be loaded: {error}") from error
@@ -132,7 +134,15 @@ class InterpreterEngine(Engine):
 
     def output(self, position: int) -> Any:
         """See the base class; a copy, because a view would forbid the interpreter its next step."""
-        return self._interpreter.get_tensor(self._output_indices[position])
+        index = self._output_indices[position]
+        try:
+            return self._interpreter.get_tensor(index)
+        except ValueError:
+            # the API cannot hand out a tensor without elements, which is a result like any other
+            detail = self._interpreter.get_output_details()[position]
+            if 0 not in detail["shape"]:
+                raise
+            return np.empty([int(size) for size in detail["shape"]], detail["dtype"])
 
     def reset(self) -> None:
         """See the base class. Resource variables outlive ``reset_all_variables``: those need a new interpreter."""

@@ -1,0 +1,108 @@
+"""The fixtures that tests write against. Each imports the house when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_edgedevice.plugin.options import SETTINGS
+from pytest_edgedevice.plugin.parametrize import delegate_mark, required_expressions
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.checks import EdgeCheck
+    from pytest_edgedevice.device import Device
+    from pytest_edgedevice.goldens import Golden
+    from pytest_edgedevice.runners.loaded import LoadedModel
+
+
+@pytest.fixture(scope="session")
+def edge_device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """The leased device under test, ours alone until the session ends.
+
+    Example::
+
+        def test_enough_memory(edge_device):
+            assert edge_device.facts["memory_mb"] >= 500
+    """
+    from pytest_edgedevice.plugin.session import open_for_session
+
+    spec = getattr(request, "param", None) or request.config.stash[SETTINGS].devices[0]
+    with open_for_session(request.config, spec) as device:
+        yield device
+
+
+@pytest.fixture
+def edge_delegate(request: pytest.FixtureRequest) -> str:
+    """The delegate that this run of the test uses, e.g. ``cpu``; ``default`` when none was named.
+
+    Example::
+
+        @pytest.mark.edge_delegate("cpu", "xnnpack")
+        def test_delegate(edge_delegate, edge_model):
+            assert edge_model("model.tflite").placement.proven == edge_delegate
+    """
+    settings = request.config.stash[SETTINGS]
+    return str(getattr(request, "param", None) or next(iter(settings.delegates), "default"))
+
+
+@pytest.fixture
+def edge_model(
+    request: pytest.FixtureRequest, edge_device: Device, edge_delegate: str
+) -> Iterator[Callable[..., LoadedModel]]:
+    """Load model files on the device with the test's delegate; they end with the test.
+
+    ``edge_model(path, *, delegate=..., threads=..., engine=..., fallback=..., delegate_options=...)``;
+    the path is searched beside the test file, in its ``models`` folder, in the ``edge_models`` folders
+    of the ini file, and in pytest's root folder.
+
+    Example::
+
+        def test_model(edge_model):
+            model = edge_model("face_detector.tflite")
+            run = model.run({"input": images})  # (n, 128, 128, 3) float32
+    """
+    from pytest_edgedevice.plugin.session import ModelLoader, require
+
+    require(request.node, edge_device, required_expressions(request.node))
+    loader = ModelLoader(request, edge_device, edge_delegate, delegate_mark(request.node))
+    yield loader
+    loader.close()
+
+
+@pytest.fixture
+def edge_golden(request: pytest.FixtureRequest) -> Callable[..., Golden]:
+    """Open a golden set: inputs with the server's reference outputs.
+
+    ``edge_golden(name, *, reference=None)``; the folder is searched beside the test file, in its ``goldens``
+    folder, in the ``edge_goldens`` folders of the ini file, and in pytest's root folder. With
+    ``--edge-update-goldens`` the references are written from ``reference(inputs) -> outputs``.
+
+    Example::
+
+        def test_digits(edge_model, edge_golden, edge_check):
+            golden = edge_golden("digits")
+            edge_check.close(edge_model("digits.tflite").run(golden.inputs), golden, atol=1e-5)
+    """
+    from pytest_edgedevice.plugin.goldens import GoldenOpener
+
+    return GoldenOpener(request)
+
+
+@pytest.fixture
+def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
+    """Assertions that record what they saw: ``close``, ``latency``, ``size``, ``metric``.
+
+    Example::
+
+        def test_fast_and_right(edge_model, edge_golden, edge_check):
+            model, golden = edge_model("face_detector.tflite"), edge_golden("faces")
+            edge_check.close(model.run(golden.inputs), golden, atol=1e-3)
+            edge_check.latency(model, p95_ms=100)
+    """
+    from pytest_edgedevice.checks import EdgeCheck
+    from pytest_edgedevice.plugin.recording import recorder
+
+    policy: Any = request.config.stash[SETTINGS].on_inconclusive
+    return EdgeCheck(recorder(request.node), on_inconclusive=policy)

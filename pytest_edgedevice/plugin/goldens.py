@@ -1,0 +1,41 @@
+"""The fixture ``edge_golden``: find a golden set, or write its references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_edgedevice.errors import GoldenError
+from pytest_edgedevice.goldens import Golden, load_golden, record_references
+from pytest_edgedevice.plugin.options import SETTINGS
+from pytest_edgedevice.plugin.session import find
+
+
+class GoldenOpener:
+    """Call it with a golden set's name or path."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._request = request
+
+    def __call__(
+        self, name: str | Path, *, reference: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    ) -> Golden:
+        """Open a golden set.
+
+        Args:
+            name: Folder that holds ``golden.json``.
+            reference: The server: input name to array (n, ...) in, output name to array (n, ...) out.
+
+        Raises:
+            GoldenError: It is missing, malformed, without references, or unable to detect anything.
+        """
+        settings = self._request.config.stash[SETTINGS]
+        folder = find(Path(name), self._request, settings.goldens, "goldens", GoldenError)
+        if settings.update_goldens and reference is not None:
+            changes = record_references(folder, reference)
+            if changes:
+                pytest.fail(f"golden {str(name)!r}: {changes}; run again without --edge-update-goldens", pytrace=False)
+        return load_golden(folder)

@@ -1,0 +1,155 @@
+"""What device tests share: the catalogue of devices, the open device, loaded models."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_edgedevice.device import Device
+from pytest_edgedevice.errors import ConfigError, DeviceNotFoundError, ModelError
+from pytest_edgedevice.inventory import load_inventory
+from pytest_edgedevice.leases import Holder, Waiting
+from pytest_edgedevice.opening import Catalog, open_device
+from pytest_edgedevice.plugin.options import SETTINGS
+from pytest_edgedevice.plugin.recording import note_device
+from pytest_edgedevice.spec import parse_expression
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.plugin.parametrize import DelegateMark
+    from pytest_edgedevice.runners.loaded import LoadedModel
+
+CATALOG = pytest.StashKey[Catalog]()
+
+
+def catalog(config: pytest.Config) -> Catalog:
+    """Devices of the device file and of other plugins, read once.
+
+    Raises:
+        ConfigError: The file is wrong, or a name is claimed twice.
+    """
+    if CATALOG not in config.stash:
+        settings = config.stash[SETTINGS]
+        inventory = load_inventory(config.rootpath, explicit=settings.config)
+        contributed: dict[str, Any] = {}
+        for devices in config.hook.pytest_edgedevice_devices(config=config):
+            for name, factory in (devices or {}).items():
+                if name in contributed or name in inventory.devices or name in ("local", "adb", "ssh", "ios"):
+                    raise ConfigError(
+                        f"device name {name!r} is claimed twice: by a pytest_edgedevice_devices hook and "
+                        f"{'another one' if name in contributed else 'the device file' if name in inventory.devices else 'as a kind'}",
+                        hint="rename one of them",
+                    )
+                contributed[name] = factory
+        config.stash[CATALOG] = Catalog(inventory, contributed)
+    return config.stash[CATALOG]
+
+
+@contextlib.contextmanager
+def open_for_session(config: pytest.Config, spec: str) -> Iterator[Device]:
+    """Lease and open a device; a pool that nobody named and that is empty here skips its tests."""
+    settings = config.stash[SETTINGS]
+    known = catalog(config)
+    try:
+        device = open_device(
+            spec,
+            wait_s=settings.wait_s,
+            timeout_s=settings.timeout_s,
+            catalog=known,
+            holder=Holder.here(test=_current_test()),
+            on_wait=lambda waiting: _tell(config, waiting),
+        )
+    except DeviceNotFoundError as error:
+        if settings.named or settings.ci or not known.parse(spec).is_pool:
+            raise
+        pytest.skip(f"{error.message} (not named on the command line, and this is not CI)")
+    with device:
+        yield device
+
+
+def _current_test() -> str:
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+
+
+def _tell(config: pytest.Config, waiting: Waiting) -> None:
+    """Say why nothing happens, past pytest's capturing."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            reporter.write_line(f"\nedgedevice: {waiting}")
+
+
+def require(item: pytest.Item, device: Device, expressions: Sequence[str]) -> None:
+    """Skip a test whose device does not fit its ``edge_requires`` markers."""
+    vocabulary = catalog(item.config).inventory.vocabulary()
+    for text in expressions:
+        expression = parse_expression(text, vocabulary=vocabulary)
+        if not expression.matches(device.facts):
+            facts = ", ".join(f"{name}={device.facts.get(name, 'not known')}" for name in sorted(expression.facts_used))
+            pytest.skip(f"{device.name} does not fit {text!r}: {facts}")
+
+
+class ModelLoader:
+    """What the fixture ``edge_model`` hands to a test: call it with a model's path."""
+
+    def __init__(self, request: pytest.FixtureRequest, device: Device, delegate: str, mark: DelegateMark) -> None:
+        self._request = request
+        self._device = device
+        self._delegate = delegate
+        self._mark = mark
+        self._models: list[LoadedModel] = []
+        note_device(request.node, device)
+
+    def __call__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        delegate: str | None = None,
+        threads: int | None = None,
+        engine: str | None = None,
+        fallback: str | None = None,
+        delegate_options: Mapping[str, Any] | None = None,
+    ) -> LoadedModel:
+        """Load a model; see ``Device.load``. What is not given comes from markers and options."""
+        settings = self._request.config.stash[SETTINGS]
+        model = self._device.load(
+            find(Path(path), self._request, settings.models, "models", ModelError),
+            delegate=delegate or self._delegate,
+            threads=settings.threads if threads is None else threads,
+            engine=engine or settings.engine,
+            fallback=fallback or self._mark.fallback,
+            delegate_options=self._mark.options if delegate_options is None else delegate_options,
+            timeout_s=max(settings.timeout_s, 1.0) * 2,
+        )
+        self._models.append(model)
+        return model
+
+    def close(self) -> None:
+        """End the test's models."""
+        for model in self._models:
+            model.close()
+
+
+def find(
+    path: Path, request: pytest.FixtureRequest, folders: Sequence[Path], habit: str, error: type[ModelError] | Any
+) -> Path:
+    """Find a file that a test names: beside the test, in its folder ``habit``, in the ini's folders, in the root.
+
+    Raises:
+        error: It is in none of them; they are listed.
+    """
+    beside = request.path.parent
+    places = [beside, beside / habit, *folders, request.config.rootpath]
+    for place in places:
+        if (place / path).exists():
+            return place / path
+    shown = ", ".join(dict.fromkeys(str(place) for place in places))
+    what = habit.removesuffix("s")
+    raise error(f"{what} {str(path)!r} does not exist; searched in {shown}", hint=f"name its folder with edge_{habit} in the ini file")
+
+

@@ -1,0 +1,146 @@
+"""The closing table: one row a test and model, as wide as the terminal allows.
+
+A pure function of records; colours and printing are the plugin's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_edgedevice.records import Record
+
+COLUMNS = ("test", "model", "variant", "device", "delegate", "p50", "p95", "budget", "error", "size", "verdict")
+DISPENSABLE = ("size", "device", "variant", "p50", "error", "budget", "model", "delegate", "p95")
+"""Left out in this order where the terminal is too narrow."""
+GAP = "  "
+LEAST_TEST_WIDTH = 26
+SEVERITY = {"passed": 0, "skipped": 1, "inconclusive": 2, "failed": 3, "infra": 4}
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the table: text by column, and the outcome that colours it."""
+
+    outcome: str
+    cells: dict[str, str] = field(default_factory=dict)
+
+
+def rows(records: Sequence[Record]) -> list[Row]:
+    """Gather records of one test and model into one row each, in the order of the records."""
+    gathered: dict[tuple[Any, ...], Row] = {}
+    for record in records:
+        model, delegate = record.get("model") or {}, record.get("delegate") or {}
+        key = (record["test"], model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
+        row = gathered.setdefault(key, Row(_outcome(record), _identity(record)))
+        if SEVERITY.get(_outcome(record), 0) > SEVERITY.get(row.outcome, 0):
+            row.outcome = _outcome(record)
+        row.cells.update(_numbers(record))
+        row.cells["verdict"] = row.outcome
+    return list(gathered.values())
+
+
+def table(records: Sequence[Record], *, width: int) -> list[tuple[str, str]]:
+    """Lines with the outcome that each belongs to; the first is the heading, with an empty outcome.
+
+    Args:
+        records: Records of schema 1.
+        width: Columns that the terminal has.
+    """
+    body = rows(records)
+    columns = [name for name in COLUMNS if any(row.cells.get(name) for row in body)]
+    widths = {name: max(len(name), *(len(row.cells.get(name, "")) for row in body)) for name in columns}
+    for name in DISPENSABLE:
+        if _shrink(widths, width):
+            break
+        widths.pop(name, None)
+    columns = list(widths)
+    lines = [(_line({name: name for name in columns}, columns, widths), "")]
+    lines += [(_line(row.cells, columns, widths), row.outcome) for row in body]
+    return lines
+
+
+def _outcome(record: Record) -> str:
+    """The check's own verdict; the test's outcome where that says more than the verdict can."""
+    verdict = {"pass": "passed", "fail": "failed"}.get(record["verdict"], record["verdict"])
+    outcome = record.get("outcome")
+    return outcome if verdict == "passed" and outcome == "infra" else verdict
+
+
+def _identity(record: Record) -> dict[str, str]:
+    model, delegate = record.get("model") or {}, record.get("delegate") or {}
+    size = model.get("size_bytes")
+    return {
+        "test": _clean(record["test"].rpartition("::")[2] or record["test"]),
+        "model": _clean(model.get("name", "")),
+        "variant": _clean(model.get("variant", "")),
+        "device": _clean(record["device"].get("name", "")),
+        "delegate": _delegate(delegate),
+        "size": _bytes(size) if isinstance(size, int) else "",
+    }
+
+
+def _delegate(delegate: Record) -> str:
+    if not delegate:
+        return ""
+    proven, share = _clean(str(delegate.get("proven", ""))), ""
+    if delegate.get("left_over"):
+        share = f" {delegate.get('delegated')}/{delegate.get('nodes')}"
+    return proven + share
+
+
+def _numbers(record: Record) -> dict[str, str]:
+    numbers = record["numbers"]
+    cells: dict[str, str] = {}
+    if record["check"] == "latency":
+        cells = {"p50": _ms(numbers.get("p50_ms")), "p95": _ms(numbers.get("p95_ms"))}
+        budgets = [one for one in numbers.get("budgets") or [] if isinstance(one, dict)]
+        cells["budget"] = " ".join(_budget(one) for one in budgets)
+    if record["check"] == "close":
+        errors = [one.get("max_abs_error") for one in numbers.get("outputs") or [] if isinstance(one, dict)]
+        known = [error for error in errors if isinstance(error, int | float)]
+        cells["error"] = f"{max(known):.2g}" if known else ""
+    if record["check"] == "size":
+        cells["size"] = _bytes(numbers["size_bytes"])
+    return cells
+
+
+def _budget(budget: Record) -> str:
+    quantile, limit = budget.get("quantile"), budget.get("budget_ms")
+    if not isinstance(quantile, int | float) or not isinstance(limit, int | float):
+        return ""
+    return f"p{quantile * 100:g}<{limit:g} ms"
+
+
+def _ms(value: Any) -> str:
+    return f"{value:.3g} ms" if isinstance(value, int | float) else ""
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 1_000_000 else f"{size / 1e3:.1f} kB"
+
+
+def _clean(text: str) -> str:
+    """Names come from files and devices: nothing in them may steer the terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)[:120]
+
+
+def _shrink(widths: dict[str, int], width: int) -> bool:
+    """Cut the test's column as far as it stays readable; whether the table fits then."""
+    excess = sum(widths.values()) + len(GAP) * (len(widths) - 1) - width
+    if excess > 0:
+        widths["test"] = max(widths["test"] - excess, min(widths["test"], LEAST_TEST_WIDTH))
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1) <= width
+
+
+def _line(cells: dict[str, str], columns: Sequence[str], widths: dict[str, int]) -> str:
+    return GAP.join(_fit(cells.get(name, ""), widths[name]) for name in columns).rstrip()
+
+
+def _fit(text: str, width: int) -> str:
+    """Pad, or cut in the middle: the ends of a test's name tell it apart."""
+    if len(text) <= width:
+        return text.ljust(width)
+    head = (width - 3) // 2
+    return text[:head] + "..." + text[len(text) - (width - 3 - head) :]
