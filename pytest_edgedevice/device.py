@@ -7,10 +7,7 @@ device on another host can stand in for them.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_edgedevice.errors import DelegateError, EdgeDeviceError, InputError, ModelError
@@ -18,11 +15,15 @@ from pytest_edgedevice.runners.bundle import agent_bundle
 from pytest_edgedevice.runners.client import AgentClient
 from pytest_edgedevice.runners.loaded import LoadedModel
 from pytest_edgedevice.runners.replies import read_load
-from pytest_edgedevice.transports.base import Pushed, Transport
-from pytest_edgedevice.values import Fact, Placement
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from types import TracebackType
+
     from pytest_edgedevice.leases import Lease
+    from pytest_edgedevice.transports.base import Pushed, Transport
+    from pytest_edgedevice.values import Fact, Placement
 
 DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
 TIMEOUT_S = 60.0
@@ -212,7 +213,9 @@ def check_placement(placement: Placement, model: str) -> None:
     """
     if placement.requested == "default" or (placement.complete and placement.proven == placement.requested):
         return
-    left = ", ".join(f"{name} x{count}" for name, count in sorted(placement.left_over.items(), key=lambda item: -item[1])[:12])
+    left = ", ".join(
+        f"{name} x{count}" for name, count in sorted(placement.left_over.items(), key=lambda item: -item[1])[:12]
+    )
     taken = f"took {placement.delegated} of {placement.nodes} operators"
     raise DelegateError(
         f"delegate {placement.requested!r} {taken} of {model!r}; left over: {left or 'all'}",

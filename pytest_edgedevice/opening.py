@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_edgedevice.device import TIMEOUT_S, Device
 from pytest_edgedevice.errors import DeviceNotFoundError, MissingExtraError, SpecError
@@ -17,7 +18,9 @@ from pytest_edgedevice.leases import Holder, Lease, Waiting, acquire
 from pytest_edgedevice.spec import DeviceSpec
 from pytest_edgedevice.transports.base import Transport
 from pytest_edgedevice.transports.local import LocalTransport, local_facts, local_identity
-from pytest_edgedevice.values import Fact
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.values import Fact
 
 Factory = Callable[[], Transport]
 EXTRAS = {"adb": "adbutils", "ios": "pymobiledevice3"}
@@ -112,7 +115,11 @@ def _entered(entry: DeviceEntry) -> Candidate:
     python = entry.python or ""
     facts = {**local_facts(), **entry.known_facts()}
     return Candidate(
-        entry.name, local_identity(), facts, lambda: LocalTransport(base=base, python=python), entry.engine or ""
+        entry.name,
+        local_identity(),
+        facts,
+        lambda: LocalTransport(base=base, python=python),
+        entry.engine or "",
     )
 
 
@@ -158,7 +165,9 @@ def open_device(
         raise SpecError(f"a device spec is a text such as 'local', not {type(spec).__name__}")
     catalog = catalog or Catalog(load_inventory(Path.cwd()))
     candidates = catalog.candidates(catalog.parse(spec))
-    lease = acquire([one.identity for one in candidates], holder=holder or Holder.here(), wait_s=wait_s, on_wait=on_wait)
+    lease = acquire(
+        [one.identity for one in candidates], holder=holder or Holder.here(), wait_s=wait_s, on_wait=on_wait
+    )
     return _connect(next(one for one in candidates if one.identity == lease.key), lease, timeout_s)
 
 

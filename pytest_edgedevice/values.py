@@ -7,12 +7,12 @@ numpy only for type checkers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Mapping, Sequence
+
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]

@@ -16,7 +16,7 @@ import queue
 import shutil
 import sys
 import threading
-from typing import List, Optional, Sequence, Union
+from typing import List, NoReturn, Optional, Sequence, Union
 
 from pytest_edgedevice.agent import SENTINEL
 from pytest_edgedevice.agent.session import WINDOW, Session
@@ -34,7 +34,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     options = parser.parse_args(arguments)
     source, sink = _claim_descriptors()
     session = Session(options.folder, _own_hash())
-    inbox: "queue.Queue[Union[Frame, WireError]]" = queue.Queue(maxsize=WINDOW)
+    inbox: queue.Queue[Union[Frame, WireError]] = queue.Queue(maxsize=WINDOW)
     lost = options.folder if options.wipe else None
     threading.Thread(target=_read, args=(source, inbox, lost), daemon=True).start()
     try:
@@ -45,7 +45,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         _vanish(lost)
 
 
-def _serve(session: Session, inbox: "queue.Queue[Union[Frame, WireError]]", sink: int) -> int:
+def _serve(session: Session, inbox: queue.Queue[Union[Frame, WireError]], sink: int) -> int:
     while not session.ended:
         message = inbox.get()
         if isinstance(message, WireError):
@@ -55,7 +55,7 @@ def _serve(session: Session, inbox: "queue.Queue[Union[Frame, WireError]]", sink
     return 0
 
 
-def _claim_descriptors() -> "tuple[int, int]":
+def _claim_descriptors() -> tuple[int, int]:
     """Move the protocol away from descriptors 0 and 1, which runtimes print to."""
     source, sink = os.dup(0), os.dup(1)
     with open(os.devnull, "rb") as nothing:
@@ -73,7 +73,7 @@ def _own_hash() -> str:
         return ""
 
 
-def _read(source: int, inbox: "queue.Queue[Union[Frame, WireError]]", lost: Optional[str]) -> None:
+def _read(source: int, inbox: queue.Queue[Union[Frame, WireError]], lost: Optional[str]) -> None:
     reader = FrameReader()
     try:
         while True:
@@ -94,7 +94,7 @@ def _read(source: int, inbox: "queue.Queue[Union[Frame, WireError]]", lost: Opti
     _vanish(lost)
 
 
-def _vanish(folder: Optional[str]) -> "None":
+def _vanish(folder: Optional[str]) -> NoReturn:
     """The peer is gone: leave nothing behind, wait for nobody."""
     if folder:
         shutil.rmtree(folder, ignore_errors=True)

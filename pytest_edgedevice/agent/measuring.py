@@ -11,7 +11,7 @@ from array import array
 from typing import Callable
 
 
-def timed_runs(invoke: "Callable[[], None]", *, runs: int, batch: int, settle: int, max_ns: int) -> "array[int]":
+def timed_runs(invoke: Callable[[], None], *, runs: int, batch: int, settle: int, max_ns: int) -> array[int]:
     """Time ``runs`` inferences one by one.
 
     Args:

@@ -76,13 +76,7 @@ class Session:
         header, payload = frame
         number = header.get("id")
         try:
-            operation = header.get("op")
-            if type(number) is not int:
-                raise RequestError("protocol", "a request needs an integer 'id'")
-            handler = self._handlers.get(operation) if isinstance(operation, str) else None
-            if handler is None:
-                raise RequestError("protocol", f"unknown operation {str(operation)[:80]!r}")
-            reply, buffers = handler(header, payload)
+            reply, buffers = self._handler(header)(header, payload)
         except (RequestError, EngineError, StoreError) as error:
             reply, buffers = _error(error.kind, str(error)), []
         except WireError as error:
@@ -93,6 +87,14 @@ class Session:
             reply, buffers = _error("internal", f"{type(error).__name__}: {error}"), []
         reply["id"] = number
         return reply, buffers
+
+    def _handler(self, header: Header) -> Callable[[Header, memoryview], Reply]:
+        operation = header.get("op")
+        if type(header.get("id")) is not int:
+            raise RequestError("protocol", "a request needs an integer 'id'")
+        if not isinstance(operation, str) or operation not in self._handlers:
+            raise RequestError("protocol", f"unknown operation {str(operation)[:80]!r}")
+        return self._handlers[operation]
 
     def _have(self, header: Header, _payload: memoryview) -> Reply:
         return {"op": "have", "present": self._store.has(header.get("sha256"))}, []
@@ -229,7 +231,8 @@ def _outputs(engine: Engine, collected: List[List[Any]], elapsed: List[int]) -> 
     """Outputs stacked along a new first axis; one entry a sample where the shapes vary."""
     import numpy as np
 
-    tensors, buffers = [], []
+    tensors: List[Header] = []
+    buffers: List[Buffer] = []
     for spec, results in zip(engine.outputs, collected):
         if len({result.shape for result in results}) == 1:
             stacked = results[0][None] if len(results) == 1 else np.stack(results)
@@ -249,4 +252,5 @@ def _bytes(array: Any) -> memoryview:
     import numpy as np
 
     # a view as bytes, because memoryview cannot cast every dtype (float16, complex) nor empty arrays
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return memoryview(flat)

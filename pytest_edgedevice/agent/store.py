@@ -32,7 +32,7 @@ class Store:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._partial: "dict[str, tuple[int, hashlib._Hash]]" = {}
+        self._partial: dict[str, tuple[int, hashlib._Hash]] = {}
 
     def path(self, sha256: object) -> str:
         """Where the blob is or will be; the only way from a peer's word to a path."""
@@ -70,7 +70,9 @@ class Store:
                 file.write(chunk)
         except OSError as error:
             self._drop(sha256)
-            raise StoreError("full" if error.errno == errno.ENOSPC else "internal", f"cannot store the blob: {error}") from error
+            raise StoreError(
+                "full" if error.errno == errno.ENOSPC else "internal", f"cannot store the blob: {error}"
+            ) from error
         digest.update(chunk)
         self._partial[sha256] = (offset + len(chunk), digest)
         if offset + len(chunk) < total:

@@ -49,7 +49,7 @@ class TensorPart(NamedTuple):
 
     name: str
     dtype: str
-    shape: "tuple[int, ...]"
+    shape: tuple[int, ...]
     data: memoryview
     role: str
 
@@ -195,10 +195,15 @@ def split_tensors(header: Header, payload: memoryview) -> List[TensorPart]:
     return parts
 
 
-def _check_entry(entry: Any) -> "tuple[str, str, tuple[int, ...], str]":
+def _check_entry(entry: Any) -> tuple[str, str, tuple[int, ...], str]:
     if not isinstance(entry, dict):
         raise WireError("an entry of 'tensors' is not an object")
-    name, dtype, shape, role = entry.get("name"), entry.get("dtype"), entry.get("shape"), entry.get("role", "tensor")
+    name, dtype, shape, role = (
+        entry.get("name"),
+        entry.get("dtype"),
+        entry.get("shape"),
+        entry.get("role", "tensor"),
+    )
     if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not isinstance(role, str):
         raise WireError("a tensor's name or role is not a short string")
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:

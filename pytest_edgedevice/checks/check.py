@@ -41,9 +41,7 @@ class EdgeCheck:
             ``warn`` warns with ``InconclusiveWarning``.
     """
 
-    def __init__(
-        self, record: Callable[[Evidence], None], *, on_inconclusive: OnInconclusive = "fail"
-    ) -> None:
+    def __init__(self, record: Callable[[Evidence], None], *, on_inconclusive: OnInconclusive = "fail") -> None:
         if on_inconclusive not in {"fail", "warn"}:
             raise UsageError(f"on_inconclusive must be 'fail' or 'warn', not {on_inconclusive!r}")
         self._record = record
@@ -200,9 +198,7 @@ class EdgeCheck:
         """
         __tracebackhide__ = True
         result = limits.metric_result(name, value, at_least=at_least, at_most=at_most, unit=unit)
-        numbers = {
-            key: json_ready(getattr(result, key)) for key in ("name", "value", "at_least", "at_most", "unit")
-        }
+        numbers = {key: json_ready(getattr(result, key)) for key in ("name", "value", "at_least", "at_most", "unit")}
         self._settle(
             "metric",
             "pass" if result.passed else "fail",

@@ -76,9 +76,7 @@ class CloseResult:
     @property
     def passed(self) -> bool:
         """Whether names match exactly and every output is close."""
-        return not (self.extra or self.missing) and all(
-            part.closeness.close for part in self.outputs.values()
-        )
+        return not (self.extra or self.missing) and all(part.closeness.close for part in self.outputs.values())
 
     def sample_id(self, sample: int) -> str:
         """Name of a sample, or its position where samples have no names."""
@@ -194,9 +192,7 @@ def _compare(
     rtol: float | None,
 ) -> OutputResult:
     ours, theirs = actual[name], reference[name]
-    bounds = (
-        DEFAULTS[kind_of(ours)] if atol is None and rtol is None else (float(atol or 0), float(rtol or 0))
-    )
+    bounds = DEFAULTS[kind_of(ours)] if atol is None and rtol is None else (float(atol or 0), float(rtol or 0))
     found = compare(ours, theirs, atol=bounds[0], rtol=bounds[1])
     hint = ""
     if found.structure or found.mismatches:
@@ -204,9 +200,7 @@ def _compare(
         swapped = next((other for other in others if _agree(ours, reference[other], *bounds)), None)
         hint = found.hint
         if swapped is not None:
-            hint = (
-                f"device output {name!r} has the values of reference {swapped!r}: the outputs may be swapped"
-            )
+            hint = f"device output {name!r} has the values of reference {swapped!r}: the outputs may be swapped"
         elif not hint and {kind_of(ours), kind_of(theirs)} == {"integer", "float"}:
             hint = _dequantise_hint(name, run)
     return OutputResult(name, *bounds, describe(ours), describe(theirs), found, hint)
@@ -252,9 +246,7 @@ def _chosen(
     for side, known in (("device", actual), ("reference", references)):
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise UsageError(
-                f"outputs={names!r}: the {side} has no {unknown[0]!r}", hint=f"it has {sorted(known)}"
-            )
+            raise UsageError(f"outputs={names!r}: the {side} has no {unknown[0]!r}", hint=f"it has {sorted(known)}")
     return {name: actual[name] for name in names}, {name: references[name] for name in names}
 
 

@@ -52,9 +52,7 @@ def budgets_of(
         raise UsageError("latency needs a budget", hint="give one or more of p50_ms, p90_ms, p95_ms, p99_ms")
     for quantile, budget in budgets:
         if not _positive(budget):
-            raise UsageError(
-                f"{quantile_name(quantile)}_ms must be a positive number of milliseconds, not {budget!r}"
-            )
+            raise UsageError(f"{quantile_name(quantile)}_ms must be a positive number of milliseconds, not {budget!r}")
     if not (_positive(confidence) and confidence < 1):
         raise UsageError(f"confidence must be between 0 and 1, e.g. 0.95, not {confidence!r}")
     if not _positive(max_s):
@@ -123,9 +121,7 @@ def _judge(timing: Timing, quantile: float, budget_ms: float, *, measured: bool)
         verdict, reason = timing.verdict, _one_line(timing.reason)
         lower, upper = timing.lower_ms, timing.upper_ms
     else:
-        found = judge(
-            timing.samples_ns, budget_ns=budget_ms * 1e6, quantile=quantile, confidence=timing.confidence
-        )
+        found = judge(timing.samples_ns, budget_ns=budget_ms * 1e6, quantile=quantile, confidence=timing.confidence)
         verdict, reason = found.verdict, found.reason
         lower, upper = (None if bound is None else bound / 1e6 for bound in (found.lower_ns, found.upper_ns))
     if not timing.steady:
@@ -137,9 +133,7 @@ def _judge(timing: Timing, quantile: float, budget_ms: float, *, measured: bool)
 def _headline(timing: Timing, one: BudgetResult) -> str:
     name, budget = quantile_name(one.quantile), f"{one.budget_ms:.6g} ms"
     lower, upper = (None if bound is None else bound * 1e6 for bound in (one.lower_ms, one.upper_ms))
-    interval = (
-        f"{timing.confidence * 100:.6g} % interval {interval_text(lower, upper)}, n={len(timing.samples_ns)}"
-    )
+    interval = f"{timing.confidence * 100:.6g} % interval {interval_text(lower, upper)}, n={len(timing.samples_ns)}"
     claim = f"{name} is not < {budget}" if one.verdict == "fail" else f"cannot show {name} < {budget}"
     return f"{claim}: {interval}"
 

@@ -53,9 +53,7 @@ def size_result(
 ) -> SizeResult:
     """Compare a model's size with its bound; see ``EdgeCheck.size``."""
     if (max_bytes is None) == (max_mb is None):
-        raise UsageError(
-            "size needs one bound", hint="give either max_bytes or max_mb (1 MB = 1,000,000 bytes)"
-        )
+        raise UsageError("size needs one bound", hint="give either max_bytes or max_mb (1 MB = 1,000,000 bytes)")
     limit = _bound("max_bytes", max_bytes) if max_mb is None else _times_mb(_bound("max_mb", max_mb))
     assert limit is not None
     if limit < 0:
@@ -85,9 +83,7 @@ def metric_result(
         raise UsageError(f"metric {name!r} must be one number, not {value!r:.60}")
     low, high = _bound("at_least", at_least), _bound("at_most", at_most)
     if low is not None and high is not None and low > high:
-        raise UsageError(
-            f"metric {name!r}: at_least {low:g} is above at_most {high:g}, so nothing could pass"
-        )
+        raise UsageError(f"metric {name!r}: at_least {low:g} is above at_most {high:g}, so nothing could pass")
     return MetricResult(name, number, low, high, unit)
 
 
@@ -97,9 +93,7 @@ def metric_text(result: MetricResult) -> str:
         return ""
     unit = f" {result.unit}" if result.unit else ""
     if math.isnan(result.value):
-        return (
-            f"{result.name!r} is NaN\n  look at what it was computed from: a division by zero, an empty set?"
-        )
+        return f"{result.name!r} is NaN\n  look at what it was computed from: a division by zero, an empty set?"
     low, high = result.at_least, result.at_most
     below = low is not None and result.value < low
     bound = low if below else high

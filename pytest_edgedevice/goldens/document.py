@@ -135,9 +135,7 @@ def _samples(
     single = [name for name, one in inputs.items() if one.array is None]
     if field is None:
         if single:
-            root.fail(
-                "the key 'samples' is missing", hint=f"name a file for input {single[0]!r} in every sample"
-            )
+            root.fail("the key 'samples' is missing", hint=f"name a file for input {single[0]!r} in every sample")
         return None
     samples = tuple(_sample(entry, single, common=common) for entry in field.entries())
     if not samples:
@@ -146,9 +144,7 @@ def _samples(
     for index, sample in enumerate(samples):
         if sample.id in first:
             place = f"samples[{first[sample.id]}]"
-            field.entries()[index].child("id").fail(
-                f"{sample.id!r} is the id of {place} already", hint="rename one"
-            )
+            field.entries()[index].child("id").fail(f"{sample.id!r} is the id of {place} already", hint="rename one")
         first[sample.id] = index
     return samples
 
@@ -169,18 +165,14 @@ def _sample(field: Field, single: list[str], *, common: tuple[str, ...]) -> Samp
         files = keys["files"].members(known=single)
     for name in single:
         if name not in files:
-            field.fail(
-                f"has no file for input {name!r}", hint='add "file", or "files" with one path an input'
-            )
+            field.fail(f"has no file for input {name!r}", hint='add "file", or "files" with one path an input')
     for file in files.values():
         file.text()
     tags = _texts(keys, "tags")
     return Sample(_label(keys["id"]), (*common, *(tag for tag in tags if tag not in common)), files)
 
 
-def _references(
-    field: Field | None, inputs: Mapping[str, Input], samples: tuple[Sample, ...] | None
-) -> Field | None:
+def _references(field: Field | None, inputs: Mapping[str, Input], samples: tuple[Sample, ...] | None) -> Field | None:
     if field is None:
         return None
     if not field.text().endswith(".npz"):
@@ -203,9 +195,7 @@ def _outputs(field: Field | None) -> dict[str, str]:
     taken: dict[str, str] = {}
     for server, device in names.items():
         if device in taken:
-            field.child(server).fail(
-                f"{device!r} is the name for {taken[device]!r} already", hint="rename one"
-            )
+            field.child(server).fail(f"{device!r} is the name for {taken[device]!r} already", hint="rename one")
         taken[device] = server
     return names
 
@@ -230,9 +220,7 @@ def parse_provenance(field: Field | None) -> Provenance:
 def _sha256(field: Field) -> str:
     text = field.text().lower()
     if not re.fullmatch("[0-9a-f]{64}", text):
-        field.fail(
-            f"is {text[:40]!r}, but 64 hexadecimal digits are needed", hint="sha256sum MODEL prints them"
-        )
+        field.fail(f"is {text[:40]!r}, but 64 hexadecimal digits are needed", hint="sha256sum MODEL prints them")
     return text
 
 

@@ -60,9 +60,7 @@ class Field:
         raise GoldenError(f"{self.file}: {place}{problem}", hint=hint)
 
     def _expect(self, what: str) -> NoReturn:
-        self.fail(
-            f"is {shown(self.value)}, but {what} is needed", hint="see goldens/FORMAT.md for every field"
-        )
+        self.fail(f"is {shown(self.value)}, but {what} is needed", hint="see goldens/FORMAT.md for every field")
 
     def child(self, key: str) -> Field:
         """The member ``key`` of an object; the caller knows that it is there."""
@@ -70,9 +68,7 @@ class Field:
         path = f"{self.path}{step if key.isidentifier() else f'[{shown(key)}]'}"
         return Field(self.value[key], self.file, path)
 
-    def members(
-        self, *, known: Collection[str] | None = None, required: Collection[str] = ()
-    ) -> dict[str, Field]:
+    def members(self, *, known: Collection[str] | None = None, required: Collection[str] = ()) -> dict[str, Field]:
         """The object's members; an unknown or missing key is an error where ``known`` is given."""
         if not isinstance(self.value, dict):
             self._expect("an object {...}")

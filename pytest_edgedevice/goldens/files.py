@@ -123,9 +123,7 @@ def within(place: Field, relative: str) -> Path:
     except OSError as error:  # a name too long
         place.fail(f"{relative!r} cannot be looked up: {error}", hint="mend the path")
     if not found:
-        place.fail(
-            f"{relative!r} is not a file in {place.file.parent}", hint="add the file, or take the entry out"
-        )
+        place.fail(f"{relative!r} is not a file in {place.file.parent}", hint="add the file, or take the entry out")
     return file
 
 

@@ -126,9 +126,7 @@ class Golden:
         chosen = tuple(index for index, tags in zip(self._picked, self.tags, strict=True) if tag in tags)
         if not chosen:
             known = {one for tags in self.tags for one in tags}
-            raise GoldenError(
-                f"{self._source.where}: samples: none has the tag {tag!r}", hint=nearest(tag, known)
-            )
+            raise GoldenError(f"{self._source.where}: samples: none has the tag {tag!r}", hint=nearest(tag, known))
         return Golden(self._source, chosen)
 
     def check(self) -> None:
@@ -176,9 +174,7 @@ def load_golden(folder: str | os.PathLike[str], *, reference: Reference | None =
     source = Source(Path(folder))
     if not source.stored:
         how = "run once with --edge-update-goldens"
-        hint = (
-            how if reference is not None else f"pass reference= (a callable from inputs to outputs) and {how}"
-        )
+        hint = how if reference is not None else f"pass reference= (a callable from inputs to outputs) and {how}"
         raise GoldenError(f"{source.where}: references: there are none", hint=hint)
     return Golden(source, tuple(range(len(source.samples))))
 

@@ -79,9 +79,7 @@ def _per_channel(field: Field, channels: int) -> tuple[float, ...]:
     if not isinstance(field.value, list):
         return (field.number(),)
     if len(field.value) not in {1, channels}:
-        field.fail(
-            f"has {len(field.value)} values for {channels} channels", hint="give one number, or one a channel"
-        )
+        field.fail(f"has {len(field.value)} values for {channels} channels", hint="give one number, or one a channel")
     return tuple(entry.number() for entry in field.entries())
 
 
@@ -99,8 +97,6 @@ def _quantize(field: Field) -> Steps:
     dtype = keys["dtype"].choice(tuple(LIMITS))
     scale = keys["scale"].number()
     if scale < TINY:
-        keys["scale"].fail(
-            f"is {scale:g}, but a positive number is needed", hint="copy it from the model's input"
-        )
+        keys["scale"].fail(f"is {scale:g}, but a positive number is needed", hint="copy it from the model's input")
     low, high = LIMITS[dtype]
     return Steps(scale, keys["zero_point"].integer(minimum=low, maximum=high), dtype)

@@ -45,9 +45,7 @@ def inputs_for(
     specs = {spec.name: spec for spec in info.inputs}
     for name in inputs:
         if name not in specs:
-            raise GoldenError(
-                f"{where}: inputs: {info.name} has no input {name!r}", hint=nearest(name, specs)
-            )
+            raise GoldenError(f"{where}: inputs: {info.name} has no input {name!r}", hint=nearest(name, specs))
     for name in specs:
         if name not in inputs:
             raise GoldenError(
@@ -89,9 +87,7 @@ def _same_steps(steps: Steps, spec: TensorSpec, *, where: str) -> None:
         and (found.zero_points or (0,))[0] == steps.zero_point
     )
     if not same:
-        model = (
-            f"scales {found.scales[:3]}, zero points {found.zero_points[:3]}" if found else "no quantisation"
-        )
+        model = f"scales {found.scales[:3]}, zero points {found.zero_points[:3]}" if found else "no quantisation"
         raise GoldenError(
             f"{where}: inputs: {spec.name!r} is quantised to {steps.dtype} with scale {steps.scale:g}, "
             f"zero point {steps.zero_point}, but the model's input is {spec.dtype} with {model}",

@@ -103,9 +103,7 @@ def decode(file: Path, steps: Preprocessing, *, place: Field) -> npt.NDArray[np.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    place.fail(
-                        f"{file.name} has {image.width} x {image.height} pixels", hint="store it resized"
-                    )
+                    place.fail(f"{file.name} has {image.width} x {image.height} pixels", hint="store it resized")
                 if _deep(file, image.mode):
                     place.fail(
                         f"{file.name} has more than 8 bits a channel, which Pillow would cut or clip",

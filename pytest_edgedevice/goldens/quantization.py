@@ -79,9 +79,7 @@ def dequantized(run: Run) -> Run:
         GoldenError: An output is quantised per channel.
     """
     specs = {spec.name: spec for spec in run.model.outputs if spec.quantization}
-    outputs = {
-        name: _each(values, specs[name]) if name in specs else values for name, values in run.outputs.items()
-    }
+    outputs = {name: _each(values, specs[name]) if name in specs else values for name, values in run.outputs.items()}
     return dataclasses.replace(run, outputs=outputs)
 
 
@@ -91,9 +89,7 @@ def _each(values: Any, spec: TensorSpec) -> Any:
     return dequantize(values, spec)
 
 
-def affine(
-    array: npt.NDArray[Any], *, scale: float, zero_point: int, dtype: str, what: str
-) -> npt.NDArray[Any]:
+def affine(array: npt.NDArray[Any], *, scale: float, zero_point: int, dtype: str, what: str) -> npt.NDArray[Any]:
     """The arithmetic of ``quantize`` for given parameters; ``what`` names the values in the error on NaN."""
     if np.isnan(array).any():
         raise GoldenError(f"{what}: NaN cannot be quantised", hint="take the NaN out of the values")

@@ -49,9 +49,7 @@ class Changes:
         return self.changed
 
     def __str__(self) -> str:
-        return (
-            f"wrote {' and '.join(self.files)} ({'; '.join(self.details)})" if self.changed else "unchanged"
-        )
+        return f"wrote {' and '.join(self.files)} ({'; '.join(self.details)})" if self.changed else "unchanged"
 
 
 def record_references(
@@ -112,15 +110,11 @@ def _computed(source: Source, reference: Reference) -> dict[str, Samples]:
     place = Field(None, source.folder / NAME, "references")
     outputs: dict[str, Samples] = {}
     for name, value in result.items():
-        outputs[Field(name, source.folder / NAME, "references").text()] = _samples(
-            name, value, source, place=place
-        )
+        outputs[Field(name, source.folder / NAME, "references").text()] = _samples(name, value, source, place=place)
     constant = source.document.constant_outputs
     for key, names in (("outputs", source.document.outputs), ("constant_outputs", constant)):
         if names:
-            unknown_names(
-                source.document.root.child(key), names, outputs, what="output of the reference callable"
-            )
+            unknown_names(source.document.root.child(key), names, outputs, what="output of the reference callable")
     blindness.check_references(outputs, source.ids, constant=constant, where=source.where)
     return outputs
 
@@ -150,9 +144,7 @@ def _array(name: str, value: Any, *, place: Field) -> Array:
     except Exception as error:  # noqa: BLE001 - whatever a foreign tensor's __array__ raises
         place.fail(f"the reference callable's {name!r} is no array: {error}", hint="return numpy arrays")
     if array.dtype.name not in DTYPES:
-        place.fail(
-            f"the reference callable's {name!r} holds {array.dtype}", hint=f"known are {', '.join(DTYPES)}"
-        )
+        place.fail(f"the reference callable's {name!r} holds {array.dtype}", hint=f"known are {', '.join(DTYPES)}")
     array.flags.writeable = False
     return array
 
@@ -199,9 +191,7 @@ def _write(
         return Changes(changed=False)
     provenance["date"] = day.strftime("%Y-%m-%d")
     parse_provenance(Field(provenance, root.file, "provenance"))
-    text = json.dumps(
-        root.value | {"references": target, "provenance": provenance}, indent=2, ensure_ascii=False
-    )
+    text = json.dumps(root.value | {"references": target, "provenance": provenance}, indent=2, ensure_ascii=False)
     files = {path: packed(members), root.file: f"{text}\n".encode()}
     replace_all(files)
     return Changes(changed=True, files=(target, NAME), details=tuple(details))
@@ -228,8 +218,6 @@ def _differences(old: Mapping[str, Samples], new: Mapping[str, Samples]) -> list
             continue
         changed = [(a, b) for a, b in pairs if a.tobytes() != b.tobytes()]
         if changed:
-            largest = max(
-                float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max()) for a, b in changed
-            )
+            largest = max(float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max()) for a, b in changed)
             phrases.append(f"{name}: {len(changed)} of {len(samples)} samples differ, by at most {largest:g}")
     return phrases

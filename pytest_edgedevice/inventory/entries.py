@@ -77,9 +77,7 @@ class EntryReader:
         tags = self._tags()
         facts = self._facts()
         if twice := sorted(set(tags) & set(facts)):
-            self._fail(
-                f"{twice[0]!r} is both a tag and a fact", "keep one of them: a tag is a fact that is true"
-            )
+            self._fail(f"{twice[0]!r} is both a tag and a fact", "keep one of them: a tag is a fact that is true")
         return DeviceEntry(
             self._name,
             self._spec(),
@@ -97,9 +95,7 @@ class EntryReader:
                 "use at most 64 letters, digits, '_', '-' and '.', the first a letter, a digit or '_'",
             )
         if self._name in _RESERVED:
-            self._fail(
-                f"{self._name!r} already means something in a device spec", "give the device another name"
-            )
+            self._fail(f"{self._name!r} already means something in a device spec", "give the device another name")
 
     def _spec(self) -> DeviceSpec:
         text = self._text("spec")
@@ -140,12 +136,8 @@ class EntryReader:
             self._fail(f"facts must be a table, not {_kind_of(facts)}", "write facts = { price_eur = 60 }")
         for name, value in facts.items():
             self._check_word("fact", name)
-            if not isinstance(value, str | int | float) or (
-                isinstance(value, float) and not math.isfinite(value)
-            ):
-                self._fail(
-                    f"fact {name!r} is {_kind_of(value)}", "write a text, a finite number, true or false"
-                )
+            if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+                self._fail(f"fact {name!r} is {_kind_of(value)}", "write a text, a finite number, true or false")
         return dict(facts)
 
     def _check_word(self, what: str, word: Any) -> None:
@@ -155,18 +147,12 @@ class EntryReader:
                 "use at most 64 letters, digits, '_', '-' and '.', the first a letter or '_'",
             )
         if word in _RESERVED:
-            self._fail(
-                f"the {what} {word!r} already means something in expressions", f"give the {what} another name"
-            )
+            self._fail(f"the {what} {word!r} already means something in expressions", f"give the {what} another name")
 
     def _folder(self) -> str | None:
         folder = self._text("folder")
-        if folder is not None and (
-            not folder.startswith("/") or ".." in folder.split("/") or folder.strip("/") == ""
-        ):
-            self._fail(
-                f"folder {folder!r} is no absolute path below / without '..'", 'write folder = "/data/edge"'
-            )
+        if folder is not None and (not folder.startswith("/") or ".." in folder.split("/") or folder.strip("/") == ""):
+            self._fail(f"folder {folder!r} is no absolute path below / without '..'", 'write folder = "/data/edge"')
         return folder
 
     def _engine(self) -> str | None:

@@ -69,9 +69,7 @@ def load_inventory(start: Path, *, explicit: Path | None = None) -> Inventory:
     for key in table:
         if key not in KEYS:
             nearest = ", ".join(closest_first(key, KEYS))
-            raise ConfigError(
-                f"{path}: unknown key {prefix + key!r}", hint=f"known keys, closest first: {nearest}"
-            )
+            raise ConfigError(f"{path}: unknown key {prefix + key!r}", hint=f"known keys, closest first: {nearest}")
     tables = table.get("devices", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: [{prefix}devices] must be a table", hint=f"write [{prefix}devices.NAME]")

@@ -63,9 +63,7 @@ def _named(path: Path, origin: str) -> tuple[Path, Table]:
     else:
         table = _parse(path)
     if table is None:
-        raise ConfigError(
-            f"the device file {path}{origin} does not exist", hint="create it, or name another one"
-        )
+        raise ConfigError(f"the device file {path}{origin} does not exist", hint="create it, or name another one")
     return path, table
 
 
@@ -93,9 +91,7 @@ def _parse(path: Path, *, only_if: bytes = b"") -> Table | None:
     if only_if not in raw:
         return None
     if len(raw) > MAX_BYTES:
-        raise ConfigError(
-            f"{path} is larger than {MAX_BYTES:,} bytes", hint="name the devices in a file of their own"
-        )
+        raise ConfigError(f"{path} is larger than {MAX_BYTES:,} bytes", hint="name the devices in a file of their own")
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -105,6 +101,4 @@ def _parse(path: Path, *, only_if: bytes = b"") -> Table | None:
         raise ConfigError(f"{path} is no valid TOML: {error}", hint="mend the line and run again") from None
     except (RecursionError, ValueError) as error:
         # nesting without end, or a number of thousands of digits
-        raise ConfigError(
-            f"{path} cannot be parsed: {error}", hint="nest less, and shorten the numbers"
-        ) from None
+        raise ConfigError(f"{path} cannot be parsed: {error}", hint="nest less, and shorten the numbers") from None

@@ -105,9 +105,7 @@ def unusable(path: Path, error: OSError, *, folder: Path) -> LeaseError:
         hint = f"run: sudo chmod 0666 {quoted}"
     else:
         hint = _remedy(folder)
-    return LeaseError(
-        f"the lock {'folder ' if path == folder else ''}{path} cannot be used: {reason}", hint=hint
-    )
+    return LeaseError(f"the lock {'folder ' if path == folder else ''}{path} cannot be used: {reason}", hint=hint)
 
 
 def _remedy(folder: Path) -> str:

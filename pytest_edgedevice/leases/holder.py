@@ -104,9 +104,7 @@ def from_record(record: bytes) -> Holder | None:
         return Holder()
     if not isinstance(content, dict):
         return Holder()
-    return Holder(
-        **{part.name: _read(content.get(part.name), part.default) for part in dataclasses.fields(Holder)}
-    )
+    return Holder(**{part.name: _read(content.get(part.name), part.default) for part in dataclasses.fields(Holder)})
 
 
 def duration(seconds: float) -> str:
@@ -120,12 +118,7 @@ def _read(value: object, default: Any) -> Any:
     """The value, if it has the type of its default and is sane; the default otherwise."""
     if isinstance(default, str):
         return _cut(value) if isinstance(value, str) else default
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value < 1e12
-        or math.isnan(value)
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12 or math.isnan(value):
         return default
     return type(default)(value)
 
@@ -155,9 +148,7 @@ def _container() -> str:
 def _ci_url(environment: Mapping[str, str]) -> str:
     if "GITHUB_RUN_ID" in environment:
         server = environment.get("GITHUB_SERVER_URL", "https://github.com")
-        return (
-            f"{server}/{environment.get('GITHUB_REPOSITORY', '')}/actions/runs/{environment['GITHUB_RUN_ID']}"
-        )
+        return f"{server}/{environment.get('GITHUB_REPOSITORY', '')}/actions/runs/{environment['GITHUB_RUN_ID']}"
     # GitLab, Jenkins, Buildkite, CircleCI
     names = ("CI_JOB_URL", "BUILD_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL")
     return next((environment[name] for name in names if environment.get(name)), "")

@@ -48,9 +48,7 @@ class Waiting:
 
     def __str__(self) -> str:
         held = f"held by {self.holder}" if self.holder else "held by somebody who left no record"
-        text = (
-            f"waiting for {_named(self.keys)}: place {self.place}, {held}; waited {duration(self.waited_s)}"
-        )
+        text = f"waiting for {_named(self.keys)}: place {self.place}, {held}; waited {duration(self.waited_s)}"
         return f"{text} ({self.note})" if self.note else text
 
 
@@ -131,9 +129,7 @@ def acquire(
     if not wanted or not all(wanted):
         raise ValueError(f"a lease needs at least one key, and none may be empty, not {keys!r}")
     if not (0 <= wait_s < math.inf and 0 <= sibling_wait_s < math.inf):
-        raise ValueError(
-            f"waits must be finite and not negative, not wait_s={wait_s}, sibling_wait_s={sibling_wait_s}"
-        )
+        raise ValueError(f"waits must be finite and not negative, not wait_s={wait_s}, sibling_wait_s={sibling_wait_s}")
     return _Acquisition(ready_folder(), wanted, holder, on_wait).run(wait_s, sibling_wait_s)
 
 
@@ -222,10 +218,7 @@ class _Acquisition:
     def _holder_is_sibling(self, holder: Holder | None) -> bool:
         """Whether it is another worker of our run; a wait for ourselves must count, or it would not end."""
         return bool(
-            holder
-            and holder.run_id
-            and holder.run_id == self._holder.run_id
-            and holder.pid != self._holder.pid
+            holder and holder.run_id and holder.run_id == self._holder.run_id and holder.pid != self._holder.pid
         )
 
     def _count(self, holder: Holder | None) -> None:

@@ -101,9 +101,7 @@ def take_ticket(folder: Path, keys: Sequence[str]) -> Ticket:
 def live_tickets(folder: Path, *, leave_out: str = "") -> Iterator[Seen]:
     """Every ticket whose waiter is alive."""
     with os.scandir(folder) as entries:
-        names = [
-            entry.name for entry in entries if entry.name.startswith(_PREFIX) and entry.name != leave_out
-        ]
+        names = [entry.name for entry in entries if entry.name.startswith(_PREFIX) and entry.name != leave_out]
     for name in sorted(names):
         try:
             with LockFile(folder / name, look_only=True) as slot:

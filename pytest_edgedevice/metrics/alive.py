@@ -139,9 +139,7 @@ def _peak(values: Array) -> float:
     return max(abs(float(values.max())), abs(float(values.min())))
 
 
-def _scaled_sums(
-    segments: Sequence[tuple[Array, Array]], top_d: float, top_r: float
-) -> tuple[float, float, float]:
+def _scaled_sums(segments: Sequence[tuple[Array, Array]], top_d: float, top_r: float) -> tuple[float, float, float]:
     dd = rr = dr = 0.0
     for actual, reference in segments:
         for ours, theirs in zip(_flat(actual), _flat(reference), strict=True):

@@ -150,9 +150,7 @@ def _segments(actual: Samples, reference: Samples) -> list[tuple[Array, Array]]:
     return [(actual, reference)]
 
 
-def _report(
-    scan: Scan, actual: Samples, reference: Samples, segments: list[tuple[Array, Array]]
-) -> Closeness:
+def _report(scan: Scan, actual: Samples, reference: Samples, segments: list[tuple[Array, Array]]) -> Closeness:
     def element(place: tuple[int, int] | None) -> Element | None:
         return None if place is None else _element(place, segments, by_sample=by_sample)
 
@@ -199,9 +197,7 @@ def _distance(actual: Number, reference: Number) -> float:
     if isinstance(actual, int) and isinstance(reference, int):
         return float_up(abs(actual - reference))
     return (
-        math.nan
-        if not (math.isfinite(actual) and math.isfinite(reference))
-        else abs(float(actual) - float(reference))
+        math.nan if not (math.isfinite(actual) and math.isfinite(reference)) else abs(float(actual) - float(reference))
     )
 
 

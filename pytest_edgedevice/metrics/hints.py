@@ -49,9 +49,7 @@ def order_hint(actual: Samples, reference: Samples, *, sample: int, atol: float,
         return ""
     for other in range(len(reference)):
         if other != sample and _sample_agrees(actual[sample], reference[other], atol, rtol):
-            return (
-                f"the device's sample {sample} matches the reference's sample {other}: their order may differ"
-            )
+            return f"the device's sample {sample} matches the reference's sample {other}: their order may differ"
     return ""
 
 

@@ -62,9 +62,7 @@ def judge(samples_ns: Series, *, budget_ns: float, quantile: float, confidence: 
         needed = runs_needed(quantile, confidence)
         effective = effective_size(samples_ns)
         worth = f", worth {effective} independent ones" if effective < count else ""
-        reason = (
-            f"cannot show {name} < {budget}: that needs at least {needed} runs, there were {count}{worth}"
-        )
+        reason = f"cannot show {name} < {budget}: that needs at least {needed} runs, there were {count}{worth}"
     return Judgement("inconclusive", lower, upper, reason)
 
 
@@ -199,9 +197,7 @@ def _tail(ratios: Iterator[float]) -> Iterator[float]:
 def _checked(samples_ns: Series) -> npt.NDArray[np.float64]:
     values = np.asarray(samples_ns, np.float64)
     if values.ndim != 1 or not values.size:
-        raise ValueError(
-            f"a series of latencies is a non-empty list of numbers, not one of shape {values.shape}"
-        )
+        raise ValueError(f"a series of latencies is a non-empty list of numbers, not one of shape {values.shape}")
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ValueError("latencies must be finite and not negative")
     return values

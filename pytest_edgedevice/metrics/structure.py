@@ -91,9 +91,7 @@ def _dtype_problems(actual: Samples, reference: Samples) -> list[str]:
     for side, samples in (("device", actual), ("reference", reference)):
         for part in _parts(samples):
             if kind_of(part) == "other":
-                return [
-                    f"the {side}'s dtype {part.dtype} is not numeric: convert it to a dtype of numpy's own"
-                ]
+                return [f"the {side}'s dtype {part.dtype} is not numeric: convert it to a dtype of numpy's own"]
     kinds = {(kind_of(a), kind_of(r)) for a in _parts(actual)[:1] for r in _parts(reference)}
     kinds |= {(kind_of(a), kind_of(r)) for a in _parts(actual) for r in _parts(reference)[:1]}
     for ours, theirs in sorted(kinds):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,8 @@ from pytest_edgedevice.plugin.options import SETTINGS
 from pytest_edgedevice.plugin.parametrize import delegate_mark, required_expressions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pytest_edgedevice.checks import EdgeCheck
     from pytest_edgedevice.device import Device
     from pytest_edgedevice.goldens import Golden

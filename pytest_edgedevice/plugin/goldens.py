@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,9 @@ from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens import Golden, load_golden, record_references
 from pytest_edgedevice.plugin.options import SETTINGS
 from pytest_edgedevice.plugin.session import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class GoldenOpener:
@@ -38,4 +40,6 @@ class GoldenOpener:
             changes = record_references(folder, reference)
             if changes:
                 pytest.fail(f"golden {str(name)!r}: {changes}; run again without --edge-update-goldens", pytrace=False)
-        return load_golden(folder)
+        golden = load_golden(folder, reference=reference)
+        golden.check()
+        return golden

@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
 
 ENVIRONMENT = "PYTEST_EDGE_DEVICE"
 DEFAULT_DEVICE = "local"
 WAIT_S, WAIT_CI_S, TIMEOUT_S = 60.0, 600.0, 60.0
 
-MARKERS = (
+DELEGATE_MARKER = (
     'edge_delegate(name, ..., fallback="fail", options=None): run the test once with each delegate, e.g. '
     '@pytest.mark.edge_delegate("cpu", "xnnpack"). fallback="allow" accepts operators that run elsewhere; '
-    "options is a mapping for an external delegate.",
-    "edge_requires(expression): skip the test on devices that do not fit, e.g. "
-    '@pytest.mark.edge_requires("linux and cores>=2").',
+    "options is a mapping for an external delegate."
 )
+REQUIRES_MARKER = (
+    "edge_requires(expression): skip the test on devices that do not fit, e.g. "
+    '@pytest.mark.edge_requires("linux and cores>=2").'
+)
+MARKERS = (DELEGATE_MARKER, REQUIRES_MARKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="use this delegate instead of those that tests mark; repeat it for several. default, cpu, xnnpack, "
         "reference, gpu, npu, external:PATH. Example: --edge-delegate cpu --edge-delegate gpu",
     )
-    group.addoption("--edge-engine", metavar="NAME", help="inference runtime: litert or tflite. Example: --edge-engine tflite")
+    group.addoption(
+        "--edge-engine",
+        metavar="NAME",
+        help="inference runtime: litert or tflite. Example: --edge-engine tflite",
+    )
     group.addoption("--edge-threads", metavar="N", help="threads for the engine's kernels. Example: --edge-threads 4")
     group.addoption(
         "--edge-wait",
@@ -171,7 +180,9 @@ def read_settings(config: pytest.Config) -> Settings:
         threads=_whole(config, "edge_threads", 1),
         wait_s=_seconds(config, "edge_wait", WAIT_CI_S if ci else WAIT_S, least=0),
         timeout_s=_seconds(config, "edge_timeout", TIMEOUT_S, least=0.001),
-        reports=tuple(_report(config, text) for text in config.getoption("edge_report") or config.getini("edge_report")),
+        reports=tuple(
+            _report(config, text) for text in config.getoption("edge_report") or config.getini("edge_report")
+        ),
         update_goldens=bool(config.getoption("edge_update_goldens")),
         config=_config_file(config),
         on_inconclusive=_choice(config, "edge_inconclusive", ("fail", "warn")),

@@ -7,14 +7,16 @@ Tracebacks end at the user's line; the message says the rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_edgedevice.plugin.parametrize import is_device_test
 from pytest_edgedevice.plugin.recording import PROPERTY, RECORDS, keep_error
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 OUTCOME = pytest.StashKey[str]()
 HOUSE = Path(__file__).parent.parent
@@ -76,7 +78,9 @@ def _note(item: pytest.Item, call: pytest.CallInfo[None], outcome: str) -> None:
 def _shorten(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """Leave out our own frames; of an error in one of our fixtures only the message is left."""
     theirs = excinfo.traceback.filter(lambda entry: not Path(entry.path).is_relative_to(HOUSE))
-    users = [entry for entry in theirs if "_pytest" not in Path(entry.path).parts and "pluggy" not in Path(entry.path).parts]
+    users = [
+        entry for entry in theirs if "_pytest" not in Path(entry.path).parts and "pluggy" not in Path(entry.path).parts
+    ]
     if users:
         excinfo.traceback = theirs
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_edgedevice.device import Device
     from pytest_edgedevice.records import Record
     from pytest_edgedevice.values import Evidence, Verdict

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import ConfigError, DeviceNotFoundError, ModelError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.leases import Holder, Waiting
@@ -20,6 +18,9 @@ from pytest_edgedevice.plugin.recording import note_device
 from pytest_edgedevice.spec import parse_expression
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_edgedevice.device import Device
     from pytest_edgedevice.plugin.parametrize import DelegateMark
     from pytest_edgedevice.runners.loaded import LoadedModel
 
@@ -39,9 +40,9 @@ def catalog(config: pytest.Config) -> Catalog:
         for devices in config.hook.pytest_edgedevice_devices(config=config):
             for name, factory in (devices or {}).items():
                 if name in contributed or name in inventory.devices or name in ("local", "adb", "ssh", "ios"):
+                    other = "another one" if name in contributed else "the device file or a kind of that name"
                     raise ConfigError(
-                        f"device name {name!r} is claimed twice: by a pytest_edgedevice_devices hook and "
-                        f"{'another one' if name in contributed else 'the device file' if name in inventory.devices else 'as a kind'}",
+                        f"device name {name!r} is claimed twice: by a pytest_edgedevice_devices hook and {other}",
                         hint="rename one of them",
                     )
                 contributed[name] = factory
@@ -136,7 +137,11 @@ class ModelLoader:
 
 
 def find(
-    path: Path, request: pytest.FixtureRequest, folders: Sequence[Path], habit: str, error: type[ModelError] | Any
+    path: Path,
+    request: pytest.FixtureRequest,
+    folders: Sequence[Path],
+    habit: str,
+    error: type[ModelError] | Any,
 ) -> Path:
     """Find a file that a test names: beside the test, in its folder ``habit``, in the ini's folders, in the root.
 
@@ -150,6 +155,7 @@ def find(
             return place / path
     shown = ", ".join(dict.fromkeys(str(place) for place in places))
     what = habit.removesuffix("s")
-    raise error(f"{what} {str(path)!r} does not exist; searched in {shown}", hint=f"name its folder with edge_{habit} in the ini file")
-
-
+    raise error(
+        f"{what} {str(path)!r} does not exist; searched in {shown}",
+        hint=f"name its folder with edge_{habit} in the ini file",
+    )

@@ -6,11 +6,14 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import InfraError, UsageError
 from pytest_edgedevice.records.record import SCHEMA, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def write_lines(path: Path, records: Iterable[Record]) -> None:
@@ -54,7 +57,14 @@ def _record(line: str, where: str) -> Record:
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         found = record.get("schema") if isinstance(record, dict) else type(record).__name__
         raise UsageError(f"{where}: not a record of schema {SCHEMA}, but {str(found)[:40]}")
-    for key, kind in (("test", str), ("check", str), ("verdict", str), ("message", str), ("numbers", dict), ("device", dict)):
+    for key, kind in (
+        ("test", str),
+        ("check", str),
+        ("verdict", str),
+        ("message", str),
+        ("numbers", dict),
+        ("device", dict),
+    ):
         if not isinstance(record.get(key), kind):
             raise UsageError(f"{where}: {key!r} is missing or not a {kind.__name__}")
     return record

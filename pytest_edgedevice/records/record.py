@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.values import Evidence, Fact, ModelInfo, Outcome, Placement
+if TYPE_CHECKING:
+    from pytest_edgedevice.values import Evidence, Fact, ModelInfo, Outcome, Placement
 
 SCHEMA = 1
 MAX_MESSAGE_CHARS = 8000

@@ -5,13 +5,27 @@ A pure function of records; colours and printing are the plugin's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.records import Record
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-COLUMNS = ("test", "model", "variant", "device", "delegate", "p50", "p95", "budget", "error", "size", "verdict")
+    from pytest_edgedevice.records import Record
+
+COLUMNS = (
+    "test",
+    "model",
+    "variant",
+    "device",
+    "delegate",
+    "p50",
+    "p95",
+    "budget",
+    "error",
+    "size",
+    "verdict",
+)
 DISPENSABLE = ("size", "device", "variant", "p50", "error", "budget", "model", "delegate", "p95")
 """Left out in this order where the terminal is too narrow."""
 GAP = "  "
@@ -62,10 +76,10 @@ def table(records: Sequence[Record], *, width: int) -> list[tuple[str, str]]:
 
 
 def _outcome(record: Record) -> str:
-    """The check's own verdict; the test's outcome where that says more than the verdict can."""
-    verdict = {"pass": "passed", "fail": "failed"}.get(record["verdict"], record["verdict"])
-    outcome = record.get("outcome")
-    return outcome if verdict == "passed" and outcome == "infra" else verdict
+    """The check's own verdict; ``infra`` where the world failed and no verdict can say so."""
+    if record["check"] == "device" or (record.get("outcome") == "infra" and record["verdict"] != "fail"):
+        return "infra"
+    return {"pass": "passed", "fail": "failed"}.get(record["verdict"], str(record["verdict"]))
 
 
 def _identity(record: Record) -> dict[str, str]:

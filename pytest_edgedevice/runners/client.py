@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.agent import PROTOCOL_VERSION, SENTINEL
 from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, WireError, encode
@@ -26,7 +25,11 @@ from pytest_edgedevice.errors import (
     ProtocolError,
     TransportError,
 )
-from pytest_edgedevice.transports.base import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_edgedevice.transports.base import Process
 
 MAX_CHATTER_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 1 << 20
@@ -87,7 +90,8 @@ class AgentClient:
     def _check_hello(self, hello: dict[str, Any], sha256: str) -> dict[str, Any]:
         if hello.get("op") != "hello" or hello.get("protocol") != PROTOCOL_VERSION:
             raise ProtocolError(
-                f"{self._where}: the agent speaks protocol {str(hello.get('protocol'))[:20]}, this host {PROTOCOL_VERSION}",
+                f"{self._where}: the agent speaks protocol {str(hello.get('protocol'))[:20]}, "
+                f"this host {PROTOCOL_VERSION}",
                 hint="install the same version of pytest-edgedevice at both ends",
             )
         if sha256 and hello.get("agent_sha256") != sha256:
@@ -115,7 +119,12 @@ class AgentClient:
         return self.receive(operation, number, timeout_s=timeout_s, max_reply_bytes=max_reply_bytes)
 
     def send(
-        self, operation: str, fields: dict[str, Any] | None = None, buffers: Sequence[Buffer] = (), *, timeout_s: float
+        self,
+        operation: str,
+        fields: dict[str, Any] | None = None,
+        buffers: Sequence[Buffer] = (),
+        *,
+        timeout_s: float,
     ) -> int:
         """Send a request without waiting; its number. At most ``hello["window"]`` may be in flight."""
         if self.dead:
@@ -193,7 +202,9 @@ class AgentClient:
 
     def _new_stderr(self) -> list[str]:
         """Lines on standard error that were not shown before, without the runtime's small talk."""
-        lines = [line for line in self._process.stderr_tail().splitlines() if line.strip() and not line.startswith("INFO:")]
+        lines = [
+            line for line in self._process.stderr_tail().splitlines() if line.strip() and not line.startswith("INFO:")
+        ]
         new = lines[self._stderr_seen :]
         self._stderr_seen = len(lines)
         return [line[:300] for line in new]
@@ -211,7 +222,8 @@ class AgentClient:
         lines = self._new_stderr()
         text = f"the agent on {self._where} did not answer {self._operation!r} within {timeout_s:g} s and was ended"
         return DeadlineError(
-            text + "".join(f"\n  stderr: {line}" for line in lines[-3:]), hint="raise --edge-timeout if the model is slow"
+            text + "".join(f"\n  stderr: {line}" for line in lines[-3:]),
+            hint="raise --edge-timeout if the model is slow",
         )
 
     def close(self) -> None:

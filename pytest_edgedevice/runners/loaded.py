@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from pytest_edgedevice.agent.wire import Frame, TensorPart, WireError, describe, split_tensors
+from pytest_edgedevice.agent.wire import Frame, TensorPart, WireError, split_tensors
 from pytest_edgedevice.errors import EdgeDeviceError
-from pytest_edgedevice.runners.client import AgentClient
 from pytest_edgedevice.runners.measure import measure
-from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join
+from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join, packed
 from pytest_edgedevice.values import ModelInfo, Placement, Run, TensorSpec, Timing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from pytest_edgedevice.runners.client import AgentClient
     from pytest_edgedevice.values import Array
 
 CHUNK_BYTES = 1 << 20
@@ -47,7 +48,7 @@ class LoadedModel:
         device_name: str,
         load_ms: float,
         timeout_s: float,
-        on_close: Callable[[LoadedModel], None] = lambda model: None,
+        on_close: Callable[[LoadedModel], None] | None = None,
     ) -> None:
         self.info = info
         self.placement = placement
@@ -114,11 +115,8 @@ class LoadedModel:
             raise
 
     def _send(self, part: Batch, start: int, count: int, timeout_s: float) -> int:
-        arrays = [(name, np.ascontiguousarray(array[start : start + count])) for name, array in part.arrays.items()]
-        tensors = [describe(name, array.dtype.name, array.shape) for name, array in arrays]
-        views = [memoryview(array.reshape(-1).view(np.uint8)) for _, array in arrays]
-        fields = {"samples": count, "tensors": tensors}
-        return self._client.send("run", fields, views, timeout_s=timeout_s)
+        entries, views = packed({name: array[start : start + count] for name, array in part.arrays.items()})
+        return self._client.send("run", {"samples": count, "tensors": entries}, views, timeout_s=timeout_s)
 
     def _drain(self, flight: deque[tuple[int, int]], timeout_s: float) -> None:
         """After a refusal the requests behind it are answered too: take them off the line, or give up on the agent."""
@@ -188,7 +186,8 @@ class LoadedModel:
     def close(self) -> None:
         """End the agent process; idempotent."""
         self._client.close()
-        self._on_close(self)
+        if self._on_close:
+            self._on_close(self)
 
     def __enter__(self) -> Self:
         return self
@@ -275,7 +274,7 @@ def _chunk_samples(sample_bytes: int, sample_ns: int) -> int:
 
 
 def _random(spec: TensorSpec) -> Array:
-    """One sample of repeatable values: the unit interval for floats, the whole range for integers of 8 bits, else 0 or 1."""
+    """One sample of repeatable values: 0 to 1 for floats, the whole range for 8 bit integers, else 0 or 1."""
     generator = np.random.default_rng(0)
     shape = (1, *(1 if size == -1 else size for size in spec.shape))
     kind = np.dtype(spec.dtype)
@@ -285,5 +284,3 @@ def _random(spec: TensorSpec) -> Array:
         bounds = np.iinfo(kind)
         return generator.integers(bounds.min, bounds.max, shape, dtype=kind, endpoint=True)
     return generator.integers(0, 2, shape).astype(kind)
-
-

@@ -9,16 +9,25 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_edgedevice.agent.wire import TensorPart, WireError, describe, split_tensors
+from pytest_edgedevice.agent.wire import TensorPart, WireError, split_tensors
 from pytest_edgedevice.errors import InputError
-from pytest_edgedevice.metrics.latency import bounds, judge, look_confidence, runs_needed, sample_quantile, steady
-from pytest_edgedevice.runners.client import AgentClient
-from pytest_edgedevice.runners.samples import Batch
+from pytest_edgedevice.metrics.latency import (
+    bounds,
+    judge,
+    look_confidence,
+    runs_needed,
+    sample_quantile,
+    steady,
+)
+from pytest_edgedevice.runners.samples import Batch, packed
 from pytest_edgedevice.values import Timing, Verdict
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.runners.client import AgentClient
 
 WINDOW_NS = 20_000_000
 """A warm-up window lasts about this long, so that a moment's disturbance does not decide."""
@@ -57,7 +66,7 @@ def measure(
     timeout_s: float,
 ) -> Timing:
     """See ``LoadedModel.measure``."""
-    plan = _plan(budget_ms, quantile, confidence, min_runs, max_runs, max_s)
+    plan = _plan(budget_ms, quantile, confidence=confidence, min_runs=min_runs, max_runs=max_runs, max_s=max_s)
     tick_ns = client.hello.get("clock_tick_ns")
     if plan.budget_ns is not None and isinstance(tick_ns, int) and plan.budget_ns < MIN_TICKS * tick_ns:
         raise InputError(
@@ -68,7 +77,7 @@ def measure(
     before = series.conditions()
     warmup_runs, settled = series.warm_up(sample)
     verdict, reason, confidence_used = series.decide(plan)
-    if verdict == "pass" and not settled:
+    if verdict is not None and not settled:
         verdict, reason = "inconclusive", f"the latency never settled in {warmup_runs} warm-up runs"
     samples = series.samples
     lower, upper = bounds(samples, quantile=quantile, confidence=confidence_used)
@@ -95,7 +104,7 @@ def measure(
 
 
 def _plan(
-    budget_ms: float | None, quantile: float, confidence: float, min_runs: int, max_runs: int, max_s: float
+    budget_ms: float | None, quantile: float, *, confidence: float, min_runs: int, max_runs: int, max_s: float
 ) -> _Plan:
     """Check the arguments and lay out the looks: each doubles the series.
 
@@ -108,7 +117,9 @@ def _plan(
     if budget_ms is not None and not (math.isfinite(budget_ms) and budget_ms > 0):
         raise InputError(f"a latency budget must be a positive number of milliseconds, not {budget_ms!r}")
     if not (math.isfinite(max_s) and max_s > 0) or max_runs < 1 or min_runs < 0:
-        raise InputError(f"max_s and max_runs must be positive: {max_s!r}, {max_runs!r}; min_runs not negative: {min_runs!r}")
+        raise InputError(
+            f"max_s and max_runs must be positive: {max_s!r}, {max_runs!r}; min_runs not negative: {min_runs!r}"
+        )
     needed = runs_needed(quantile, look_confidence(confidence, 1, 8))
     first = max(FIRST_LOOK_RUNS, needed, min_runs)
     if budget_ms is None:
@@ -179,15 +190,19 @@ class _Series:
             self.samples += self._take(runs, batch=self.batch, settle=settle, max_ns=left_ns)
 
     def _take(
-        self, runs: int, *, sample: Batch | None = None, batch: int = 1, settle: int = 0, max_ns: int = BLOCK_NS * 4
+        self,
+        runs: int,
+        *,
+        sample: Batch | None = None,
+        batch: int = 1,
+        settle: int = 0,
+        max_ns: int = BLOCK_NS * 4,
     ) -> list[int]:
         fields: dict[str, Any] = {"runs": runs, "batch": batch, "settle": settle, "max_ns": max_ns}
-        views = []
+        views: list[memoryview] = []
         if sample is not None:
-            arrays = {name: np.ascontiguousarray(array) for name, array in sample.arrays.items()}
-            fields["samples"] = 1
-            fields["tensors"] = [describe(name, array.dtype.name, array.shape) for name, array in arrays.items()]
-            views = [memoryview(array.reshape(-1).view(np.uint8)) for array in arrays.values()]
+            entries, views = packed(sample.arrays)
+            fields |= {"samples": 1, "tensors": entries}
         reply = self._client.request(
             "measure",
             fields,

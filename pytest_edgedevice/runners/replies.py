@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.agent.wire import ITEM_BYTES, MAX_DIMENSIONS, MAX_NAME_CHARS
-from pytest_edgedevice.runners.client import AgentClient
-from pytest_edgedevice.transports.base import Pushed
 from pytest_edgedevice.values import ModelInfo, Placement, Quantization, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_edgedevice.runners.client import AgentClient
+    from pytest_edgedevice.transports.base import Pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,9 @@ def _quantization(entry: Mapping[str, Any] | None) -> Quantization | None:
     if axis is not None and type(axis) is not int:
         raise ValueError("quantisation axis")
     return Quantization(
-        tuple(float(scale) for scale in entry["scales"]), tuple(_integer(point) for point in entry["zero_points"]), axis
+        tuple(float(scale) for scale in entry["scales"]),
+        tuple(_integer(point) for point in entry["zero_points"]),
+        axis,
     )
 
 

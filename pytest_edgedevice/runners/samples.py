@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_edgedevice.agent.wire import describe
 from pytest_edgedevice.errors import InputError
-from pytest_edgedevice.values import TensorSpec
 
 if TYPE_CHECKING:
-    from pytest_edgedevice.values import Array
+    from pytest_edgedevice.values import Array, TensorSpec
 
 Inputs = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any
 
@@ -100,7 +100,9 @@ def _check_names(part: Mapping[str, Any], specs: Sequence[TensorSpec]) -> None:
     for name in part:
         if name not in names:
             close = get_close_matches(str(name), names, n=1) or names
-            raise InputError(f"the model has no input {name!r}; its inputs are {names}", hint=f"did you mean {close[0]!r}?")
+            raise InputError(
+                f"the model has no input {name!r}; its inputs are {names}", hint=f"did you mean {close[0]!r}?"
+            )
     missing = [name for name in names if name not in part]
     if missing:
         raise InputError(f"input {missing[0]!r} is missing; the model's inputs are {names}")
@@ -111,11 +113,14 @@ def _check_array(spec: TensorSpec, value: Any, *, allow_nan: bool) -> Array:
     wanted = spec.shape[1:] if has_batch_axis(spec) else spec.shape
     if array.dtype.name != spec.dtype:
         raise InputError(
-            f"input {spec.name!r} needs {spec.dtype}, got {array.dtype}", hint=f"cast it yourself: x.astype({spec.dtype!r})"
+            f"input {spec.name!r} needs {spec.dtype}, got {array.dtype}",
+            hint=f"cast it yourself: x.astype({spec.dtype!r})",
         )
     if array.dtype.byteorder not in "=|" and not array.dtype.isnative:
         raise InputError(f"input {spec.name!r} is not in this machine's byte order")
-    if array.ndim != len(wanted) + 1 or any(want not in (-1, got) for want, got in zip(wanted, array.shape[1:], strict=False)):
+    if array.ndim != len(wanted) + 1 or any(
+        want not in (-1, got) for want, got in zip(wanted, array.shape[1:], strict=False)
+    ):
         shown = ", ".join(["n", *("any" if size == -1 else str(size) for size in wanted)])
         raise InputError(
             f"input {spec.name!r} needs shape ({shown}{',' if not wanted else ''}) with n samples, got {array.shape}",
@@ -161,3 +166,10 @@ def join(collected: Sequence[Sequence[Array]], spec: TensorSpec, *, batch_varies
     if len({piece.shape[1:] for piece in pieces}) == 1:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     return [sample for piece in pieces for sample in piece]
+
+
+def packed(arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], list[memoryview]]:
+    """Arrays as they go over the wire: the header's entries, and the bytes behind them without a copy."""
+    whole: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    entries = [describe(name, array.dtype.name, array.shape) for name, array in whole.items()]
+    return entries, [memoryview(array.reshape(-1).view(np.uint8)) for array in whole.values()]

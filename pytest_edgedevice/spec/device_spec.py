@@ -94,9 +94,7 @@ def parse_spec(
     """
     word = text.strip(" \t\r\n")
     if not word:
-        raise SpecError(
-            "the device spec is empty", hint=f"write one of: {', '.join(kinds)}, a name or an expression"
-        )
+        raise SpecError("the device spec is empty", hint=f"write one of: {', '.join(kinds)}, a name or an expression")
     if word in kinds:
         return DeviceSpec(_known_kind(word, kinds))
     if word in names:
@@ -135,9 +133,7 @@ def _addressed(kind: str, address: str, kinds: Collection[str]) -> DeviceSpec:
     if not address:
         raise SpecError(f"the address after '{known}:' is empty", hint=f"write {_EXAMPLES[known]}")
     if len(address) > MAX_ADDRESS_CHARS:
-        raise SpecError(
-            f"the address after '{known}:' has {len(address)} characters; {MAX_ADDRESS_CHARS} are allowed"
-        )
+        raise SpecError(f"the address after '{known}:' has {len(address)} characters; {MAX_ADDRESS_CHARS} are allowed")
     if known == "ssh":
         return _ssh(address)
     _check(address, f"the address after '{known}:'", hint=f"write {_EXAMPLES[known]}")
@@ -186,9 +182,7 @@ def _check(part: str, what: str, *, hint: str, signs: frozenset[str] = frozenset
     if not part:
         raise SpecError(f"{what} is empty", hint=hint)
     if part.startswith("-"):
-        raise SpecError(
-            f"{what} {_shown(part)} starts with a dash; a program would take it for an option", hint=hint
-        )
+        raise SpecError(f"{what} {_shown(part)} starts with a dash; a program would take it for an option", hint=hint)
     for char in part:
         if char.isspace() or not char.isprintable() or char in signs:
             raise SpecError(

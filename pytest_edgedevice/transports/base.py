@@ -8,13 +8,15 @@ one of its kinds) and ``DeadlineError``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pytest_edgedevice.values import Fact
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from pytest_edgedevice.values import Fact
 
 Buffer = bytes | bytearray | memoryview
 

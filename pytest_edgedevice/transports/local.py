@@ -18,16 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_edgedevice.agent import conditions
 from pytest_edgedevice.errors import DeadlineError, DeviceFullError, TransportError
 from pytest_edgedevice.transports.base import Completed, Pushed, Transport
 from pytest_edgedevice.transports.pipes import ChildProcess
-from pytest_edgedevice.values import Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_edgedevice.values import Fact
 
 CHUNK_BYTES = 1 << 20
 PREFIX = "edgedevice-session-"
@@ -75,7 +78,12 @@ class LocalTransport(Transport):
         """See the base class."""
         try:
             done = subprocess.run(
-                list(arguments), input=stdin, capture_output=True, timeout=timeout_s, check=False, start_new_session=True
+                list(arguments),
+                input=stdin,
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+                start_new_session=True,
             )
         except subprocess.TimeoutExpired:
             raise DeadlineError(f"{arguments[0]!r} did not end within {timeout_s:g} s and was killed") from None
@@ -118,7 +126,7 @@ class LocalTransport(Transport):
             part.unlink(missing_ok=True)
         return Pushed(sha256, size, size)
 
-    def place(self, content: bytes, *, timeout_s: float) -> str:
+    def place(self, content: bytes, *, timeout_s: float) -> str:  # noqa: ARG002 - a local write has no link to wait for
         """See the base class."""
         path = Path(self.folder) / hashlib.sha256(content).hexdigest()
         if not path.exists():
@@ -195,7 +203,8 @@ def _refuse_foreign(root: Path) -> None:
     status = root.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.getuid(), 0):
         raise TransportError(
-            f"{root} is not a folder of ours", hint=f"remove it, or set TMPDIR or 'folder' in edgedevice.toml: rm -r {root}"
+            f"{root} is not a folder of ours",
+            hint=f"remove it, or set TMPDIR or 'folder' in edgedevice.toml: rm -r {root}",
         )
 
 
@@ -209,5 +218,8 @@ def _sweep(root: Path) -> None:
 
 def _os_error(error: OSError, what: str) -> TransportError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DeviceFullError(f"{what}: no space left on the device", hint="free space there, or set 'folder' in edgedevice.toml")
+        return DeviceFullError(
+            f"{what}: no space left on the device",
+            hint="free space there, or set 'folder' in edgedevice.toml",
+        )
     return TransportError(f"{what}: {error.strerror or error}")

@@ -15,10 +15,13 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import DeadlineError, TransportError
 from pytest_edgedevice.transports.base import Buffer, Process, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TAIL_BYTES = 64 * 1024
 PIPE_BYTES = 1 << 20
@@ -99,7 +102,9 @@ class ChildProcess(Process):
             )
         except (OSError, ValueError) as error:
             raise TransportError(f"cannot start {arguments[0]!r}: {error}") from error
-        assert self._child.stdin and self._child.stdout and self._child.stderr
+        assert self._child.stdin
+        assert self._child.stdout
+        assert self._child.stderr
         self.stream: PipeStream = PipeStream(_detach(self._child.stdout), _detach(self._child.stdin))
         self._tail: deque[bytes] = deque()
         self._drain = threading.Thread(target=self._read_stderr, args=(self._child.stderr.fileno(),), daemon=True)

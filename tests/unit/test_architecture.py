@@ -117,9 +117,7 @@ def test_imports_point_down(path: Path) -> None:
     else:
         assert room in MAY_IMPORT, f"{named(path)} is in no known room: add {room!r} to MAY_IMPORT"
         allowed = MAY_IMPORT[room] | {room}
-    wrong = [
-        f"{named(path)}:{line} imports {other}" for other, line in own_rooms(path) if other not in allowed
-    ]
+    wrong = [f"{named(path)}:{line} imports {other}" for other, line in own_rooms(path) if other not in allowed]
     assert not wrong
 
 
@@ -148,9 +146,7 @@ def test_a_device_library_is_imported_in_one_file_and_only_in_functions(library:
     assert not [file for file, eager in places if eager]
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in modules() if room_of(path) in NO_ARRAYS_AT_START], ids=named
-)
+@pytest.mark.parametrize("path", [path for path in modules() if room_of(path) in NO_ARRAYS_AT_START], ids=named)
 def test_start_up_rooms_import_no_arrays_and_no_runtime(path: Path) -> None:
     heavy = [
         f"{named(path)}:{line} imports {name}"
@@ -168,9 +164,7 @@ def start_up_modules() -> list[str]:
 
 @pytest.mark.parametrize("module", start_up_modules())
 def test_importing_a_start_up_room_loads_nothing_heavy(module: str) -> None:
-    program = (
-        f"import sys, {module}\nprint(*[name for name in {ABSENT_AFTER_IMPORT!r} if name in sys.modules])"
-    )
+    program = f"import sys, {module}\nprint(*[name for name in {ABSENT_AFTER_IMPORT!r} if name in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT.parent,

@@ -89,9 +89,7 @@ class TestFiles:
 
     def test_what_others_made_is_in_the_notice(self) -> None:
         notice = (FIXTURES / "NOTICE").read_text(encoding="utf-8")
-        foreign = [name for name in table.files() if name.startswith("photos/")] + [
-            "models/face_detector.tflite"
-        ]
+        foreign = [name for name in table.files() if name.startswith("photos/")] + ["models/face_detector.tflite"]
         assert [name for name in foreign if name not in notice] == []
 
     def test_there_is_no_tiny_file_without_a_recipe(self) -> None:
@@ -210,9 +208,7 @@ class TestNames:
     def test_two_signatures_name_two_graphs(self) -> None:
         interpreter = load("two_signatures")
         assert sorted(interpreter.get_signature_list()) == ["double", "negate"]
-        assert interpreter.get_signature_runner("negate")(y=row(1, 2, 3, 4))["negated"].tolist() == [
-            [-1, -2, -3, -4]
-        ]
+        assert interpreter.get_signature_runner("negate")(y=row(1, 2, 3, 4))["negated"].tolist() == [[-1, -2, -3, -4]]
 
     def test_a_model_may_have_tensor_names_only(self) -> None:
         interpreter = load("no_signature")

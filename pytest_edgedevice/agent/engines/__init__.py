@@ -12,7 +12,10 @@ from typing import Any, Dict, List, Optional
 
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
 
-DISTRIBUTIONS = {"litert": ["ai-edge-litert", "ai-edge-litert-nightly"], "tflite": ["tflite-runtime", "tflite-runtime-nightly"]}
+DISTRIBUTIONS = {
+    "litert": ["ai-edge-litert", "ai-edge-litert-nightly"],
+    "tflite": ["tflite-runtime", "tflite-runtime-nightly"],
+}
 
 
 def installed() -> Dict[str, str]:

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Sequence
 
-DTYPES = frozenset(
-    "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 complex64 complex128".split()
-)
+from pytest_edgedevice.agent.wire import ITEM_BYTES
+
+DTYPES = frozenset(ITEM_BYTES)
 
 
 class EngineError(Exception):
@@ -83,5 +83,8 @@ def check_dtype(name: str, dtype: str) -> str:
     """
     if dtype not in DTYPES:
         shown = "string" if dtype in ("bytes", "bytes_", "str", "object", "object_") else dtype
-        raise EngineError("model", f"tensor {name!r} has dtype {shown}, which cannot be sent; wrap the model so that it takes numbers")
+        raise EngineError(
+            "model",
+            f"tensor {name!r} has dtype {shown}, which cannot be sent; wrap the model so that it takes numbers",
+        )
     return dtype

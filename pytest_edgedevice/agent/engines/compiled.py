@@ -43,7 +43,10 @@ class CompiledEngine(Engine):
             if tensor["dtype"] == "int64" or -1 in tensor["shape"]:
                 check_dtype(tensor["name"], tensor["dtype"])
                 what = "has dtype int64" if tensor["dtype"] == "int64" else "has a shape that varies"
-                raise EngineError("delegate", f"{self._options.delegate}: tensor {tensor['name']!r} {what}, which CompiledModel cannot take")
+                raise EngineError(
+                    "delegate",
+                    f"{self._options.delegate}: tensor {tensor['name']!r} {what}, which CompiledModel cannot take",
+                )
 
     def _compile(self, path: str) -> None:
         from ai_edge_litert.compiled_model import CompiledModel
@@ -67,11 +70,19 @@ class CompiledEngine(Engine):
     def placement(self) -> Dict[str, Any]:
         """See the base class. Which operators a fallback ran is not told by this interface, and so not claimed."""
         if self._whole:
+            taken, left, proven = self._nodes, {}, self._options.delegate
             evidence = "compiled without the CPU accelerator"
-            left: Dict[str, int] = {}
-            return dict(proven=self._options.delegate, nodes=self._nodes, delegated=self._nodes, partitions=1, left_over=left, evidence=evidence)
-        evidence = "compiled with the CPU accelerator as well; the share of each is not told"
-        return dict(proven="unknown", nodes=self._nodes, delegated=0, partitions=0, left_over={"unknown": self._nodes}, evidence=evidence)
+        else:
+            taken, left, proven = 0, {"unknown": self._nodes}, "unknown"
+            evidence = "compiled with the CPU accelerator as well; the share of each is not told"
+        return {
+            "proven": proven,
+            "nodes": self._nodes,
+            "delegated": taken,
+            "partitions": int(self._whole),
+            "left_over": left,
+            "evidence": evidence,
+        }
 
     def set_inputs(self, arrays: Sequence[Any]) -> None:
         """See the base class."""

@@ -104,7 +104,9 @@ class InterpreterEngine(Engine):
         counted = account(self._nodes, self._output_indices, self._delegate_nodes)
         if delegate in ("cpu", "reference"):
             taken = [node for node in self._nodes if node["op_name"] == DELEGATE]
-            counted.update(delegated=0 if taken else counted["nodes"], left_over={DELEGATE: len(taken)} if taken else {})
+            counted.update(
+                delegated=0 if taken else counted["nodes"], left_over={DELEGATE: len(taken)} if taken else {}
+            )
             return dict(counted, partitions=0, proven=delegate, evidence="no delegate node in the prepared graph")
         proven = "xnnpack" if delegate == "default" else delegate
         evidence = f"{len(self._delegate_nodes)} delegate nodes in the prepared graph"
@@ -118,7 +120,7 @@ class InterpreterEngine(Engine):
         for detail, array in zip(self._inputs, arrays):
             self._interpreter.set_tensor(detail["index"], array)
 
-    def _resize(self, shapes: "List[Tuple[int, ...]]") -> None:
+    def _resize(self, shapes: List[Tuple[int, ...]]) -> None:
         try:
             for detail, shape, old in zip(self._inputs, shapes, self._shapes):
                 if shape != old:
@@ -172,8 +174,10 @@ def _graph(interpreter: Any) -> List[Dict[str, Any]]:
 
 
 def _signatures(interpreter: Any) -> Dict[str, Dict[str, Dict[str, int]]]:
-    full = getattr(interpreter, "_get_full_signature_list", dict)
-    return dict(full() or {})
+    """Signatures of the primary graph; those of other graphs use the same indices for other tensors."""
+    wrapper = interpreter._interpreter  # noqa: SLF001 - no public call tells which graph a signature is for
+    full: Dict[str, Any] = getattr(interpreter, "_get_full_signature_list", dict)() or {}
+    return {key: entry for key, entry in full.items() if wrapper.GetSubgraphIndexFromSignature(key) == 0}
 
 
 def _unique(indices: List[int], named: Dict[int, str], details: Dict[int, str], fallback: str) -> List[str]:
@@ -190,7 +194,12 @@ def _describe(detail: Dict[str, Any], name: str) -> Dict[str, Any]:
     dtype = check_dtype(name, np.dtype(detail["dtype"]).name if detail["dtype"] is not np.bytes_ else "bytes_")
     signature = detail.get("shape_signature")
     shape = detail["shape"] if signature is None or not len(signature) else signature
-    described = {"name": name, "dtype": dtype, "shape": [int(size) for size in shape], "quantization": None}
+    described: Dict[str, Any] = {
+        "name": name,
+        "dtype": dtype,
+        "shape": [int(size) for size in shape],
+        "quantization": None,
+    }
     parameters = detail.get("quantization_parameters") or {}
     if len(parameters.get("scales", ())):
         described["quantization"] = {

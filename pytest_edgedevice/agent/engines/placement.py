@@ -55,7 +55,7 @@ def account(nodes: Sequence[Node], outputs: Iterable[int], delegate_nodes: Itera
     total = len(executed(original, outputs))
     running = executed(nodes, outputs)
     left = Counter(nodes[at]["op_name"] for at in running if nodes[at]["op_name"] != DELEGATE)
-    others = _taken_by(nodes, outputs, {at for at in running if nodes[at]["op_name"] == DELEGATE} - mine)
+    others = _taken_by(nodes, {at for at in running if nodes[at]["op_name"] == DELEGATE} - mine)
     left.update(others)
     count = sum(left.values())
     return {
@@ -66,14 +66,11 @@ def account(nodes: Sequence[Node], outputs: Iterable[int], delegate_nodes: Itera
     }
 
 
-def _taken_by(nodes: Sequence[Node], outputs: List[int], delegates: Set[int]) -> Counter[str]:
-    """Operators that run inside the given ``DELEGATE`` nodes: reachable from their outputs, stopping at their inputs."""
+def _taken_by(nodes: Sequence[Node], delegates: Set[int]) -> Counter[str]:
+    """Operators that run inside the given ``DELEGATE`` nodes: from their outputs back to their inputs."""
     taken: Counter[str] = Counter()
     producer = {
-        int(tensor): at
-        for at, node in enumerate(nodes)
-        if node["op_name"] != DELEGATE
-        for tensor in node["outputs"]
+        int(tensor): at for at, node in enumerate(nodes) if node["op_name"] != DELEGATE for tensor in node["outputs"]
     }
     for delegate in delegates:
         edge = {int(tensor) for tensor in nodes[delegate]["inputs"]}

@@ -37,4 +37,3 @@ def label(
     if np.float32 in dtypes and np.float64 not in dtypes:
         return "float32"
     return str(np.dtype(inputs[0]["dtype"]).name) if inputs else "unknown"
-

@@ -52,9 +52,7 @@ def test_a_close_run_passes_and_is_recorded(
     assert evidence.numbers["outputs"][0]["elements"] == 12
 
 
-def test_a_mismatch_says_how_much_where_and_what_would_pass(
-    check: EdgeCheck, scores: Scores, make_run: Make
-) -> None:
+def test_a_mismatch_says_how_much_where_and_what_would_pass(check: EdgeCheck, scores: Scores, make_run: Make) -> None:
     wrong = scores.copy()
     wrong[2, 1] += 0.25
     text = failure(check, make_run({"scores": wrong}), {"scores": scores}, atol=1e-3)
@@ -85,9 +83,7 @@ def test_a_sample_is_named_by_its_id(
     assert recorded[0].numbers["golden"] == "faces"
 
 
-def test_ids_of_another_length_name_nobody(
-    check: EdgeCheck, scores: Scores, make_run: Make, make_golden: Make
-) -> None:
+def test_ids_of_another_length_name_nobody(check: EdgeCheck, scores: Scores, make_run: Make, make_golden: Make) -> None:
     golden = make_golden({"scores": scores}, ids=("a", "b"))
     assert "sample 0" in failure(check, make_run({"scores": scores * [[9], [1], [1]]}), golden)
 
@@ -102,9 +98,7 @@ def test_a_golden_for_another_model_is_no_verdict(
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4, max_size=4), st.sampled_from(["atol", "rtol"]))
 @settings(max_examples=150, deadline=None)
-def test_the_tolerance_that_is_printed_passes_when_it_is_copied(
-    make_run: Make, errors: list[float], kind: str
-) -> None:
+def test_the_tolerance_that_is_printed_passes_when_it_is_copied(make_run: Make, errors: list[float], kind: str) -> None:
     base = np.array([[1.0, 5.0], [-3.0, 100.0]], np.float32)
     a = base + np.array(errors, np.float32).reshape(2, 2)
     outputs = {"a": a, "b": base * np.float32(1.01)}
@@ -172,9 +166,7 @@ def test_a_tolerance_that_is_none_is_misuse(
     assert recorded == []
 
 
-def test_nan_is_counted_and_placed(
-    check: EdgeCheck, recorded: list[Evidence], scores: Scores, make_run: Make
-) -> None:
+def test_nan_is_counted_and_placed(check: EdgeCheck, recorded: list[Evidence], scores: Scores, make_run: Make) -> None:
     wrong = scores.copy()
     wrong[1, 2], wrong[2, 0] = np.nan, np.inf
     text = failure(check, make_run({"scores": wrong}), {"scores": scores}, atol=1e9)
@@ -201,9 +193,7 @@ def test_a_dead_output_fails_within_any_tolerance(check: EdgeCheck, scores: Scor
 def test_names_must_match_and_both_sets_are_told(
     check: EdgeCheck, recorded: list[Evidence], scores: Scores, make_run: Make
 ) -> None:
-    text = failure(
-        check, make_run({"score": scores, "boxes": scores}), {"scores": scores + 5, "boxes": scores}
-    )
+    text = failure(check, make_run({"score": scores, "boxes": scores}), {"scores": scores + 5, "boxes": scores})
     sides = "only on the device: 'score'; only in the reference: 'scores'"
     assert text.splitlines() == [
         f"device and reference do not have the same outputs; {sides}",
@@ -244,9 +234,7 @@ def test_named_outputs_are_compared_alone(check: EdgeCheck, scores: Scores, make
     ("outputs", "match"),
     [((), "compares nothing"), (("x",), "device has no 'x'"), (("b",), "reference has no 'b'")],
 )
-def test_named_outputs_must_exist(
-    check: EdgeCheck, scores: Scores, make_run: Make, outputs: Any, match: Any
-) -> None:
+def test_named_outputs_must_exist(check: EdgeCheck, scores: Scores, make_run: Make, outputs: Any, match: Any) -> None:
     with pytest.raises(UsageError, match=match):
         check.close(make_run({"a": scores, "b": scores}), {"a": scores}, outputs=outputs)
 
@@ -275,9 +263,7 @@ def test_many_names_are_cut(check: EdgeCheck, scores: Scores, make_run: Make) ->
     assert "11 more outputs differ: 'out1', 'out2', 'out3', 'out4', 'out5', 'out6' and 5 more" in text
 
 
-def test_another_number_of_samples_tells_both_counts(
-    check: EdgeCheck, scores: Scores, make_run: Make
-) -> None:
+def test_another_number_of_samples_tells_both_counts(check: EdgeCheck, scores: Scores, make_run: Make) -> None:
     text = failure(check, make_run({"scores": scores}), {"scores": scores[:1]})
     assert "the device has 3 samples, the reference 1 sample" in text
 
@@ -328,9 +314,7 @@ def test_text_outputs_are_a_failure_of_structure(check: EdgeCheck, make_run: Mak
 
 
 @pytest.mark.parametrize("reference", [np.zeros(3), None, 5])
-def test_what_is_no_reference_is_misuse(
-    check: EdgeCheck, scores: Scores, make_run: Make, reference: Any
-) -> None:
+def test_what_is_no_reference_is_misuse(check: EdgeCheck, scores: Scores, make_run: Make, reference: Any) -> None:
     with pytest.raises(UsageError, match="a reference is a golden or a mapping"):
         check.close(make_run({"scores": scores}), reference)
 
@@ -346,24 +330,18 @@ def test_a_reference_that_is_no_array_is_misuse(check: EdgeCheck, scores: Scores
         check.close(make_run({"scores": scores}), {"scores": uneven})
 
 
-def test_evidence_of_complex_outputs_is_json(
-    check: EdgeCheck, recorded: list[Evidence], make_run: Make
-) -> None:
+def test_evidence_of_complex_outputs_is_json(check: EdgeCheck, recorded: list[Evidence], make_run: Make) -> None:
     values = np.array([1 + 2j, 3], np.complex64)
     failure(check, make_run({"y": values * 2}), {"y": values})
     json.dumps(recorded[0].numbers, allow_nan=False)
 
 
-def test_a_failure_survives_pickling_with_its_evidence(
-    check: EdgeCheck, scores: Scores, make_run: Make
-) -> None:
+def test_a_failure_survives_pickling_with_its_evidence(check: EdgeCheck, scores: Scores, make_run: Make) -> None:
     with pytest.raises(CheckFailed) as caught:
         check.close(make_run({"scores": scores + 1}), {"scores": scores})
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.evidence) == (str(caught.value), caught.value.evidence)
 
 
-def test_a_name_with_a_line_break_does_not_break_the_text(
-    check: EdgeCheck, scores: Scores, make_run: Make
-) -> None:
+def test_a_name_with_a_line_break_does_not_break_the_text(check: EdgeCheck, scores: Scores, make_run: Make) -> None:
     failure(check, make_run({"a\nb\n\n\n\nc": scores + 1}), {"a\nb\n\n\n\nc": scores})

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     Make = Callable[..., Any]
 
 
-SERIES = [
-    float(value) for pair in zip(range(100, 50, -1), range(1, 51), strict=True) for value in pair
-]  # 1 to 100 ms
+SERIES = [float(value) for pair in zip(range(100, 50, -1), range(1, 51), strict=True) for value in pair]  # 1 to 100 ms
 
 
 def test_a_met_budget_passes_and_keeps_the_raw_series(
@@ -56,17 +54,13 @@ def test_an_exceeded_budget_fails_with_the_interval(
     assert [one.verdict for one in recorded] == ["fail"]
 
 
-def test_what_cannot_be_shown_fails_by_default(
-    check: EdgeCheck, recorded: list[Evidence], make_model: Make
-) -> None:
+def test_what_cannot_be_shown_fails_by_default(check: EdgeCheck, recorded: list[Evidence], make_model: Make) -> None:
     with pytest.raises(CheckFailed, match=r"cannot show p95 < 95 ms: 95 % interval \[91, 99\], n=100"):
         check.latency(make_model(SERIES), p95_ms=95)
     assert [one.verdict for one in recorded] == ["inconclusive"]
 
 
-def test_what_cannot_be_shown_warns_where_the_policy_says_so(
-    recorded: list[Evidence], make_model: Make
-) -> None:
+def test_what_cannot_be_shown_warns_where_the_policy_says_so(recorded: list[Evidence], make_model: Make) -> None:
     check = EdgeCheck(recorded.append, on_inconclusive="warn")
     with pytest.warns(InconclusiveWarning, match="cannot show p95") as caught:
         check.latency(make_model(SERIES), p95_ms=95)
@@ -140,9 +134,7 @@ def test_batches_are_told(check: EdgeCheck, make_model: Make) -> None:
         check.latency(make_model(SERIES, batch=16), p95_ms=50)
 
 
-def test_a_check_without_a_budget_is_misuse(
-    check: EdgeCheck, recorded: list[Evidence], make_model: Make
-) -> None:
+def test_a_check_without_a_budget_is_misuse(check: EdgeCheck, recorded: list[Evidence], make_model: Make) -> None:
     with pytest.raises(UsageError, match="latency needs a budget"):
         check.latency(make_model(SERIES))
     assert recorded == []
@@ -163,9 +155,7 @@ def test_the_interval_is_worded_at_the_confidence_asked_for_also_after_several_l
     check: EdgeCheck, make_model: Make
 ) -> None:
     reason = "cannot show p95 < 95 ms: 97.5 % interval [90, 100] ms, n=100"
-    model = make_model(
-        SERIES, judged=False, verdict="inconclusive", reason=reason, lower_ms=90.0, upper_ms=100.0
-    )
+    model = make_model(SERIES, judged=False, verdict="inconclusive", reason=reason, lower_ms=90.0, upper_ms=100.0)
     with pytest.raises(CheckFailed) as caught:
         check.latency(model, p95_ms=95)
     lines = str(caught.value).splitlines()

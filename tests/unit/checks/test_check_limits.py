@@ -52,9 +52,7 @@ def test_a_file_and_a_folder_have_a_size(check: EdgeCheck, recorded: list[Eviden
     assert recorded[0].model is None
 
 
-def test_a_missing_file_is_the_models_error(
-    check: EdgeCheck, recorded: list[Evidence], tmp_path: Path
-) -> None:
+def test_a_missing_file_is_the_models_error(check: EdgeCheck, recorded: list[Evidence], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="No such file"):
         check.size(tmp_path / "absent.tflite", max_mb=1)
     assert recorded == []
@@ -68,12 +66,8 @@ def test_a_size_needs_exactly_one_sound_bound(check: EdgeCheck, make_model: Make
         check.size(make_model([1.0]), **bounds)
 
 
-@pytest.mark.parametrize(
-    "bounds", [{}, {"at_least": 0.5}, {"at_most": 0.5}, {"at_least": 0.5, "at_most": 0.5}]
-)
-def test_bounds_of_a_metric_belong_to_its_range(
-    check: EdgeCheck, recorded: list[Evidence], bounds: Any
-) -> None:
+@pytest.mark.parametrize("bounds", [{}, {"at_least": 0.5}, {"at_most": 0.5}, {"at_least": 0.5, "at_most": 0.5}])
+def test_bounds_of_a_metric_belong_to_its_range(check: EdgeCheck, recorded: list[Evidence], bounds: Any) -> None:
     assert check.metric("top1", np.float32(0.5), **bounds).value == 0.5
     assert [one.verdict for one in recorded] == ["pass"]
 
@@ -157,7 +151,5 @@ def test_a_share_never_rounds_to_none_or_all(share: float, text: str) -> None:
     ("values", "texts"),
     [((0.741, 0.97), ("0.741", "0.97")), ((1.0000001, 1.0), ("1.0000001", "1")), ((5, 7), ("5", "7"))],
 )
-def test_two_values_have_the_digits_that_tell_them_apart(
-    values: tuple[float, float], texts: tuple[str, str]
-) -> None:
+def test_two_values_have_the_digits_that_tell_them_apart(values: tuple[float, float], texts: tuple[str, str]) -> None:
     assert pair(*values) == texts

@@ -33,9 +33,7 @@ def test_inputs_and_references_come_with_samples_along_the_first_axis(folder: Fo
 
 
 def test_metadata_is_what_the_document_says(folder: Folder) -> None:
-    golden = load_golden(
-        str(folder.write(tags=["all"], provenance={"model_sha256": SHA.upper(), "note": "n"}))
-    )
+    golden = load_golden(str(folder.write(tags=["all"], provenance={"model_sha256": SHA.upper(), "note": "n"})))
     assert (golden.name, golden.ids, len(golden)) == ("little", ("a", "b", "c"), 3)
     assert golden.tags == (("all", "dark"), ("all", "dark", "odd"), ("all",))
     assert golden.provenance.model_sha256 == (SHA,)
@@ -118,9 +116,7 @@ def test_a_group_of_names_is_taken_as_it_stands_where_outputs_lists_them(folder:
 
 
 def test_names_that_look_like_an_incomplete_group_stand_for_themselves(folder: Folder) -> None:
-    golden = load_golden(
-        folder.refer(**{"head/1": folder.images, "head/2": folder.images, "x/a": folder.images})
-    )
+    golden = load_golden(folder.refer(**{"head/1": folder.images, "head/2": folder.images, "x/a": folder.images}))
     assert sorted(golden.references) == ["head/1", "head/2", "x/a"]
 
 
@@ -136,9 +132,7 @@ def test_an_empty_references_file_is_refused(folder: Folder) -> None:
 
 
 def test_an_input_array_for_another_number_of_samples_is_refused(folder: Folder) -> None:
-    with pytest.raises(
-        GoldenError, match=r"inputs\.image\.array: images\.npz#image has shape .*has 2 samples"
-    ):
+    with pytest.raises(GoldenError, match=r"inputs\.image\.array: images\.npz#image has shape .*has 2 samples"):
         load_golden(folder.write(samples=[{"id": "a"}, {"id": "b"}]))
 
 
@@ -186,9 +180,7 @@ def test_samples_of_different_dtypes_are_refused(folder: Folder) -> None:
         _ = golden.inputs
 
 
-def test_samples_that_take_too_much_memory_are_refused(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_samples_that_take_too_much_memory_are_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     golden = two_files(folder, np.zeros(2), np.ones(2))
     monkeypatch.setattr("pytest_edgedevice.goldens.samples.MAX_BYTES", 20)
     with pytest.raises(GoldenError, match="take more than 20 bytes"):
@@ -196,9 +188,7 @@ def test_samples_that_take_too_much_memory_are_refused(
 
 
 def test_arrays_never_skip_pre_processing_in_silence(folder: Folder) -> None:
-    with pytest.raises(
-        GoldenError, match=r"samples\[0\]\.file: 'a\.npy' is an array, but input inputs\.x has pre-p"
-    ):
+    with pytest.raises(GoldenError, match=r"samples\[0\]\.file: 'a\.npy' is an array, but input inputs\.x has pre-p"):
         two_files(folder, np.zeros(2), np.ones(2), scale=2)
 
 
@@ -259,9 +249,7 @@ def test_inputs_for_a_float_model_are_handed_over_unchanged(folder: Folder, dtyp
 
 
 def test_an_integer_input_without_quantisation_is_an_error(folder: Folder) -> None:
-    with pytest.raises(
-        GoldenError, match="'image' is float32, but the model takes int32 and has no quantisation"
-    ):
+    with pytest.raises(GoldenError, match="'image' is float32, but the model takes int32 and has no quantisation"):
         load_golden(folder.write()).inputs_for(info(image("int32")))
 
 
@@ -298,7 +286,5 @@ def test_a_goldens_own_quantisation_must_be_the_models(folder: Folder, spec: Ten
     if same:
         assert golden.inputs_for(info(spec))["image"] is golden.inputs["image"]
     else:
-        with pytest.raises(
-            GoldenError, match=r"'image' is quantised to int8 with scale 0.5, zero point 0, but"
-        ):
+        with pytest.raises(GoldenError, match=r"'image' is quantised to int8 with scale 0.5, zero point 0, but"):
             golden.inputs_for(info(spec))

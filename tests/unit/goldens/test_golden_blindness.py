@@ -29,9 +29,7 @@ def test_a_sound_golden_passes(folder: Folder) -> None:
 )
 def test_a_reference_that_ignores_the_input_is_refused(folder: Folder, references: Any, text: str) -> None:
     golden = load_golden(folder.refer(scores=references, other=folder.images))
-    with pytest.raises(
-        GoldenError, match=rf"golden\.json: references: {text}; a model that ignores its input"
-    ):
+    with pytest.raises(GoldenError, match=rf"golden\.json: references: {text}; a model that ignores its input"):
         _ = golden.references
 
 

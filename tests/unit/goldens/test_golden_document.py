@@ -77,9 +77,7 @@ def complaint(path: Path) -> str:
         ({"provenance": {"date": "yesterday"}}, ["provenance.date: 'yesterday' is no date"]),
     ],
 )
-def test_a_wrong_field_is_named_with_its_place(
-    folder: Folder, changes: dict[str, Any], texts: list[str]
-) -> None:
+def test_a_wrong_field_is_named_with_its_place(folder: Folder, changes: dict[str, Any], texts: list[str]) -> None:
     text = complaint(folder.write(**changes))
     assert all(one in text for one in texts), text
 
@@ -113,9 +111,7 @@ def test_a_wrong_field_is_named_with_its_place(
         ),
     ],
 )
-def test_wrong_pre_processing_is_named_with_its_place(
-    folder: Folder, keys: dict[str, Any], text: str
-) -> None:
+def test_wrong_pre_processing_is_named_with_its_place(folder: Folder, keys: dict[str, Any], text: str) -> None:
     assert text in complaint(folder.write(inputs={"x": keys}))
 
 
@@ -146,9 +142,7 @@ def test_malformed_json_is_reported_with_line_and_column(folder: Folder) -> None
         (b"[]", "but an object {...} is needed"),
     ],
 )
-def test_a_document_that_is_no_strict_json_object_is_refused(
-    folder: Folder, content: bytes, text: str
-) -> None:
+def test_a_document_that_is_no_strict_json_object_is_refused(folder: Folder, content: bytes, text: str) -> None:
     (folder.path / "golden.json").write_bytes(content)
     assert text in complaint(folder.path)
 
@@ -158,9 +152,7 @@ def test_a_document_of_excessive_size_is_not_parsed(folder: Folder, monkeypatch:
     assert "is larger than" in complaint(folder.write())
 
 
-def test_a_document_that_cannot_be_read_is_a_golden_error(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_document_that_cannot_be_read_is_a_golden_error(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write()
 
     def refuse(*_: object) -> None:
@@ -183,17 +175,13 @@ def test_a_document_that_cannot_be_read_is_a_golden_error(
         ({"id": "a", "files": {"x": "x.npy", "y": 1}}, "samples[0].files.y: is 1"),
     ],
 )
-def test_files_of_a_sample_cover_exactly_the_inputs(
-    folder: Folder, sample: dict[str, Any], text: str
-) -> None:
+def test_files_of_a_sample_cover_exactly_the_inputs(folder: Folder, sample: dict[str, Any], text: str) -> None:
     assert text in complaint(folder.write(inputs={"x": {}, "y": {}}, samples=[sample]))
 
 
 def test_file_and_files_exclude_each_other(folder: Folder) -> None:
     sample = {"id": "a", "file": "x.npy", "files": {"x": "x.npy"}}
-    assert "samples[0].file: stands beside 'files'" in complaint(
-        folder.write(inputs={"x": IMAGE}, samples=[sample])
-    )
+    assert "samples[0].file: stands beside 'files'" in complaint(folder.write(inputs={"x": IMAGE}, samples=[sample]))
 
 
 def test_a_byte_order_mark_is_accepted(folder: Folder) -> None:

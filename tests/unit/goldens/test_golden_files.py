@@ -122,9 +122,7 @@ def test_a_file_that_lies_about_its_content_is_refused_from_its_header(place: Fi
         files.stored(place, "x.npy")
 
 
-def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(
-    place: Field, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(place: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(place.file.parent / "x.npz", a=np.zeros(1000))
     monkeypatch.setattr(files, "MAX_BYTES", 1000)
     with pytest.raises(GoldenError, match=r"x\.npz unpacks to \d+ bytes; at most 1000"):

@@ -34,19 +34,12 @@ def place(tmp_path: Path) -> Field:
     return Field(None, tmp_path / "golden.json", "samples[0].file")
 
 
-def png(
-    *, depth: int = 8, width: int = 2, height: int = 2, color_type: int = 2, data: bytes = bytes(100)
-) -> bytes:
+def png(*, depth: int = 8, width: int = 2, height: int = 2, color_type: int = 2, data: bytes = bytes(100)) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     head = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(data))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def test_without_steps_pixels_become_float32_rgb(tmp_path: Path) -> None:
@@ -79,9 +72,7 @@ def test_resizing_is_pillows_on_eight_bits(tmp_path: Path) -> None:
 
 def test_normalising_scales_then_subtracts_then_divides_by_channel(tmp_path: Path) -> None:
     mean, std = np.array([0.1, 0.2, 0.3], np.float32), np.array([0.5, 0.25, 2], np.float32)
-    result = loaded(
-        tmp_path, Image.fromarray(PIXELS), scale=1 / 255, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0)
-    )
+    result = loaded(tmp_path, Image.fromarray(PIXELS), scale=1 / 255, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0))
     assert np.array_equal(result, (PIXELS.astype(np.float32) * np.float32(1 / 255) - mean) / std)
 
 
@@ -93,9 +84,7 @@ def test_quantising_rounds_halves_to_even_and_clips(tmp_path: Path) -> None:
 
 
 def test_an_integer_dtype_without_quantisation_rounds_halves_to_even(tmp_path: Path) -> None:
-    result = loaded(
-        tmp_path, Image.fromarray(np.array([[1, 3, 5]], np.uint8)), color="L", scale=0.5, dtype="int32"
-    )
+    result = loaded(tmp_path, Image.fromarray(np.array([[1, 3, 5]], np.uint8)), color="L", scale=0.5, dtype="int32")
     assert result.ravel().tolist() == [0, 2, 2]
 
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Outputs
 
 
-def spec(
-    dtype: str = "int8", scales: tuple[float, ...] = (0.5,), zeros: tuple[int, ...] = (3,)
-) -> TensorSpec:
+def spec(dtype: str = "int8", scales: tuple[float, ...] = (0.5,), zeros: tuple[int, ...] = (3,)) -> TensorSpec:
     return TensorSpec("x", dtype, (1, 4), Quantization(scales, zeros, 0))
 
 

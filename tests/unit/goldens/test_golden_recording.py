@@ -63,9 +63,7 @@ def test_equal_values_give_equal_bytes(folder: Folder, tree: Tree) -> None:
 
 
 def test_provenance_is_brought_up_to_date(folder: Folder) -> None:
-    path = folder.write(
-        provenance={"model_sha256": [SHA], "framework": "mine", "version": "1", "note": "kept"}
-    )
+    path = folder.write(provenance={"model_sha256": [SHA], "framework": "mine", "version": "1", "note": "kept"})
     record_references(path, double, date=DAY, framework="numpy")
     assert document(folder)["provenance"] == {
         "model_sha256": [SHA],
@@ -84,11 +82,7 @@ def test_a_version_that_nobody_can_vouch_for_is_dropped(folder: Folder) -> None:
 def test_the_date_is_todays_by_default(folder: Folder) -> None:
     before = dt.datetime.now(dt.UTC).date()
     record_references(folder.write(), double)
-    assert (
-        before.isoformat()
-        <= document(folder)["provenance"]["date"]
-        <= dt.datetime.now(dt.UTC).date().isoformat()
-    )
+    assert before.isoformat() <= document(folder)["provenance"]["date"] <= dt.datetime.now(dt.UTC).date().isoformat()
 
 
 def test_the_rest_of_the_document_stays_in_its_order(folder: Folder) -> None:

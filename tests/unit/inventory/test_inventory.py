@@ -158,13 +158,9 @@ def test_the_environment_may_name_the_file(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", ["edgedevice.toml", "pyproject.toml"])
-def test_a_named_file_that_is_missing_is_an_error(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEDEVICE_CONFIG", str(tmp_path / name))
-    with pytest.raises(
-        ConfigError, match=r"named by the environment variable EDGEDEVICE_CONFIG\) does not exist"
-    ):
+    with pytest.raises(ConfigError, match=r"named by the environment variable EDGEDEVICE_CONFIG\) does not exist"):
         load_inventory(tmp_path)
 
 

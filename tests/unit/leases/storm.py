@@ -15,6 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +24,11 @@ NEVER = 1 << 62
 
 @dataclass
 class Attempt:
-    """One call of ``acquire``, as the log tells it; times in nanoseconds of the monotonic clock."""
+    """One call of ``acquire``, as the log tells it; times in nanoseconds of the monotonic clock.
+
+    ``since`` is the lease's own record of when it got the device (seconds since the epoch): a
+    process may be stopped between getting it and writing its line in the log.
+    """
 
     pid: int
     keys: frozenset[str]
@@ -31,7 +36,8 @@ class Attempt:
     visible: int = NEVER
     got: int = NEVER
     key: str = ""
-    dirty: bool = False
+    since: float = float("inf")
+    left_by: int = 0
     end: int = NEVER
     killed: bool = False
 
@@ -98,7 +104,8 @@ def _read(log: Path, deaths: dict[int, int]) -> list[Attempt]:
         elif what == "visible":
             current[pid].visible = ns
         elif what == "got":
-            current[pid].got, current[pid].key, current[pid].dirty = ns, rest[0], rest[1] == "dirty"
+            current[pid].got, current[pid].key = ns, rest[0]
+            current[pid].since, current[pid].left_by = float(rest[1]), int(rest[2])
         else:
             current[pid].end = ns
     for attempt in attempts:
@@ -109,6 +116,7 @@ def _read(log: Path, deaths: dict[int, int]) -> list[Attempt]:
 
 def _judge(attempts: list[Attempt], witness: Witness) -> None:
     held = defaultdict(list)
+    crashed = {attempt.left_by for attempt in attempts}
     for attempt in attempts:
         if attempt.got != NEVER:
             held[attempt.key].append(attempt)
@@ -116,19 +124,24 @@ def _judge(attempts: list[Attempt], witness: Witness) -> None:
             witness.kills_while_holding += attempt.killed
     for key, holders in held.items():
         holders.sort(key=lambda one: one.got)
-        for before, after in zip(holders, holders[1:], strict=False):
+        for before, after in pairwise(holders):
             if after.got < before.end:
                 witness.overlaps.append(f"{key}: {before} and {after}")
-            if before.killed and not after.dirty:
+            if before.killed and not after.left_by:
                 witness.unnoticed_crashes.append(f"{key}: {before} and {after}")
         for lucky in holders:
             witness.overtaken += [
                 f"{lucky} before {waiter}"
                 for waiter in attempts
-                if key in waiter.keys
-                and waiter.visible < lucky.called
-                and lucky.got < min(waiter.got, waiter.end)
+                if key in waiter.keys and waiter.visible < lucky.called and _still_waited(waiter, lucky, crashed)
             ]
+
+
+def _still_waited(waiter: Attempt, lucky: Attempt, crashed: set[int]) -> bool:
+    if waiter.got == NEVER:
+        # killed in line, or after it got a device and before it could say so
+        return lucky.got < waiter.end and waiter.pid not in crashed
+    return lucky.since < waiter.since
 
 
 def _work(folder: Path, devices: int, seed: float) -> None:
@@ -148,8 +161,8 @@ def _work(folder: Path, devices: int, seed: float) -> None:
         keys = rng.sample(names, rng.choice([1, 1, 1, 2, devices]))
         say("call", *keys)
         lease = acquire(keys, holder=me, wait_s=300, on_wait=lambda _: say("visible"))
-        say("got", lease.key, "dirty" if lease.dirty else "clean")
-        time.sleep(rng.choice([0, 0.001, 0.005]))
+        say("got", lease.key, repr(lease.holder.since), str(lease.dirty.pid) if lease.dirty else "0")
+        time.sleep(rng.choice([0, 0.001, 0.005, 0.05]))
         say("end")
         lease.release()
 

@@ -63,9 +63,7 @@ def test_the_ci_run_is_found_in_the_environment(environment: dict[str, str], url
     assert holder_module._ci_url(environment) == url
 
 
-@pytest.mark.parametrize(
-    ("marker", "name"), [("/run/.containerenv", "podman"), ("/.dockerenv", "docker"), ("", "lxc")]
-)
+@pytest.mark.parametrize(("marker", "name"), [("/run/.containerenv", "podman"), ("/.dockerenv", "docker"), ("", "lxc")])
 def test_the_container_is_told(marker: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "exists", lambda self: str(self) == marker)
     monkeypatch.setenv("container", "lxc")

@@ -137,9 +137,7 @@ def test_a_normal_end_leaves_the_device_clean(folder: Path) -> None:
         assert lease.dirty is None
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"{", b"\xff\xfe", b"[1]", b"{}", b"[" * 100_000, b'{"pid": true, "user": 3}']
-)
+@pytest.mark.parametrize("garbage", [b"{", b"\xff\xfe", b"[1]", b"{}", b"[" * 100_000, b'{"pid": true, "user": 3}'])
 def test_a_record_that_is_garbage_is_a_crash_of_somebody_unknown(folder: Path, garbage: bytes) -> None:
     take("phone").release()
     lock_file(folder, "phone").write_bytes(garbage)
@@ -217,9 +215,7 @@ def test_a_forked_child_cannot_release_its_parents_lease(held: Lease) -> None:
     assert seen.test == ME.test
 
 
-def test_a_full_disk_is_an_error_that_says_where_to_free_space(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_an_error_that_says_where_to_free_space(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -232,9 +228,7 @@ def test_a_full_disk_is_an_error_that_says_where_to_free_space(
     assert who("phone") is None
 
 
-def test_a_disk_that_fills_up_later_does_not_end_a_lease(
-    held: Lease, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_up_later_does_not_end_a_lease(held: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

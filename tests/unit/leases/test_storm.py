@@ -38,9 +38,9 @@ def test_the_witness_sees_an_overlap() -> None:
 
 
 def test_the_witness_sees_a_waiter_that_was_overtaken() -> None:
-    assert judged(attempt(1, 0, 40, 50, visible=5), attempt(2, 6, 10, 20)).overtaken  # type: ignore[attr-defined]
+    assert judged(attempt(1, 0, 40, 50, visible=5, since=4.0), attempt(2, 6, 10, 20, since=1.0)).overtaken  # type: ignore[attr-defined]
 
 
 def test_the_witness_sees_a_crash_that_nobody_noticed() -> None:
-    seen = judged(attempt(1, 0, 10, 20, killed=True), attempt(2, 0, 30, 40, dirty=False))
+    seen = judged(attempt(1, 0, 10, 20, killed=True), attempt(2, 0, 30, 40))
     assert seen.unnoticed_crashes  # type: ignore[attr-defined]

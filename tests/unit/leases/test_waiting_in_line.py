@@ -109,9 +109,7 @@ def test_who_wants_another_device_is_not_held_up(folder: Path, actor: Start) -> 
         assert acquire(["a", "b"], holder=ME, wait_s=0).key == "b"
 
 
-def test_an_earlier_waiter_for_a_pool_goes_before_a_later_one_for_a_part_of_it(
-    folder: Path, actor: Start
-) -> None:
+def test_an_earlier_waiter_for_a_pool_goes_before_a_later_one_for_a_part_of_it(folder: Path, actor: Start) -> None:
     a = acquire("a", holder=ME, wait_s=0)
     b = acquire("b", holder=ME, wait_s=0)
     pool = actor("a", "b", "--wait-s", "60")
@@ -128,9 +126,7 @@ def test_an_earlier_waiter_for_a_pool_goes_before_a_later_one_for_a_part_of_it(
 def test_a_time_out_names_the_holder_and_the_place(folder: Path) -> None:
     with (
         acquire("phone", holder=ME, wait_s=0),
-        pytest.raises(
-            DeviceBusyError, match=r"held by ada \(pid 1\), for \d s; waited \d s, place 1 in line"
-        ),
+        pytest.raises(DeviceBusyError, match=r"held by ada \(pid 1\), for \d s; waited \d s, place 1 in line"),
     ):
         acquire("phone", holder=ME, wait_s=0.05)
     assert queued(folder) == 0

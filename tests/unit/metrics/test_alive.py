@@ -94,9 +94,7 @@ def test_a_large_constant_output_is_dead() -> None:
 
 
 def test_complex_outputs_can_be_dead() -> None:
-    assert "while the reference varies" in dead(
-        np.ones(4, np.complex64), np.array([1, 1j, -1, 1], np.complex64)
-    )
+    assert "while the reference varies" in dead(np.ones(4, np.complex64), np.array([1, 1j, -1, 1], np.complex64))
 
 
 def test_one_sample_cannot_be_stuck() -> None:

@@ -43,9 +43,7 @@ def integer_pairs(draw: st.DrawFn) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         dtype = draw(INTEGERS)
         info: Any = np.iinfo(np.dtype(dtype))
         near = st.sampled_from([int(info.min), int(info.min) + 1, 0, 1, int(info.max) - 1, int(info.max)])
-        sides.append(
-            draw(hnp.arrays(dtype, shape, elements=near | st.integers(int(info.min), int(info.max))))
-        )
+        sides.append(draw(hnp.arrays(dtype, shape, elements=near | st.integers(int(info.min), int(info.max)))))
     return sides[0], sides[1]
 
 

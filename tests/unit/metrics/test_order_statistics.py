@@ -167,8 +167,7 @@ def test_a_budget_with_headroom_passes_almost_always_and_never_fails() -> None:
     random = np.random.default_rng(5)
     budget = math.exp(0.1 * 1.6448536) * 100 * MS * 1.05
     verdicts = [
-        judge(ar1(random, 500, 0.0), budget_ns=budget, quantile=0.95, confidence=0.95).verdict
-        for _ in range(200)
+        judge(ar1(random, 500, 0.0), budget_ns=budget, quantile=0.95, confidence=0.95).verdict for _ in range(200)
     ]
     assert verdicts.count("pass") >= 180
     assert verdicts.count("fail") == 0
@@ -219,9 +218,7 @@ def test_what_is_no_series_is_refused(series: list[float]) -> None:
         bounds(series, quantile=0.95, confidence=0.95)
 
 
-@pytest.mark.parametrize(
-    ("quantile", "confidence"), [(0, 0.95), (1, 0.95), (0.95, 0), (0.95, 1), (math.nan, 0.5)]
-)
+@pytest.mark.parametrize(("quantile", "confidence"), [(0, 0.95), (1, 0.95), (0.95, 0), (0.95, 1), (math.nan, 0.5)])
 def test_shares_outside_0_to_1_are_refused(quantile: float, confidence: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         bound_ranks(10, quantile=quantile, confidence=confidence)

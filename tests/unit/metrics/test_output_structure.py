@@ -62,9 +62,7 @@ def check(actual: Any, reference: Any) -> Closeness:
         ),
     ],
 )
-def test_a_difference_in_structure_is_worded_and_nothing_is_compared(
-    actual: Any, reference: Any, problem: str
-) -> None:
+def test_a_difference_in_structure_is_worded_and_nothing_is_compared(actual: Any, reference: Any, problem: str) -> None:
     found = check(actual, reference)
     assert found.structure == (problem,)
     assert (found.close, found.elements, found.share) == (False, 0, 0.0)
@@ -121,10 +119,7 @@ def test_shuffled_samples_are_named() -> None:
     assert found.worst is not None
     one = found.worst.sample
     other = {1: 2, 2: 1}[one]
-    assert (
-        found.hint
-        == f"the device's sample {one} matches the reference's sample {other}: their order may differ"
-    )
+    assert found.hint == f"the device's sample {one} matches the reference's sample {other}: their order may differ"
 
 
 def test_shuffled_ragged_samples_are_named() -> None:

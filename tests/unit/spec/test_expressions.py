@@ -78,9 +78,7 @@ def test_a_missing_number_fits_no_comparison(operator: str) -> None:
     assert not parse_expression(f"sdk{operator}33").matches({})
 
 
-@pytest.mark.parametrize(
-    "text", ["arch==arm64", "arch!=arm64", "npu==true", "emulated==false", "emulated!=true"]
-)
+@pytest.mark.parametrize("text", ["arch==arm64", "arch!=arm64", "npu==true", "emulated==false", "emulated!=true"])
 def test_a_missing_text_or_flag_fits_no_comparison(text: str) -> None:
     assert not parse_expression(text).matches({})
 
@@ -214,17 +212,13 @@ def test_a_long_text_is_shown_around_the_place() -> None:
 
 
 def terms() -> st.SearchStrategy[Term]:
-    texts = st.one_of(
-        st.sampled_from(["and", "true", "3.10", ""]), st.text(max_size=5).filter(lambda t: '"' not in t)
-    )
+    texts = st.one_of(st.sampled_from(["and", "true", "3.10", ""]), st.text(max_size=5).filter(lambda t: '"' not in t))
     leaves = st.one_of(
         st.sampled_from(["linux", "gpu", "emulated"]).map(Flag),
         st.builds(Comparison, st.just("arch"), st.sampled_from(["==", "!="]), texts),
         st.builds(Comparison, st.just("npu"), st.just("=="), st.just('say "x"')),
         st.builds(Comparison, st.just("emulated"), st.sampled_from(["==", "!="]), st.booleans()),
-        st.builds(
-            Comparison, st.just("cores"), st.sampled_from(["<", ">=", "=="]), st.integers(-(10**9), 10**9)
-        ),
+        st.builds(Comparison, st.just("cores"), st.sampled_from(["<", ">=", "=="]), st.integers(-(10**9), 10**9)),
         st.builds(Comparison, st.just("sdk"), st.sampled_from(["<", ">="]), st.floats(-1e20, 1e20)),
     )
     return st.recursive(
