@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pytest_edgedevice.errors import LeaseError
 
-DEFAULT = Path("/var/tmp/pytest-edgedevice")  # noqa: S108  # shared on purpose; files are opened without following links
+DEFAULT = Path("/var/tmp/pytest-edgedevice")  # noqa: S108  # shared on purpose; nothing in it is followed or trusted
 ENVIRONMENT = "EDGEDEVICE_LOCKS"
 _MODE = 0o1777
 _CREATION_RACE_S = 0.5

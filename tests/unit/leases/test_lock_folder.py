@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import socket
@@ -7,12 +9,13 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_edgedevice.errors import LeaseError
-from pytest_edgedevice.leases import Holder, acquire, lock_folder, who
+from pytest_edgedevice.leases import Holder, acquire, lock_folder, lockfile, queue, who
 from pytest_edgedevice.leases import folder as folder_module
 from pytest_edgedevice.leases.folder import safe_name
 
@@ -225,3 +228,90 @@ def test_an_unwritable_lock_is_an_error_with_the_remedy(public_folder: Path, act
         assert refused.endswith(f"run: sudo chmod 0666 {lock_path(public_folder)}")
     else:
         take()  # its owner mends it
+
+
+@pytest.mark.parametrize(
+    ("flag", "complaint", "remedy"),
+    [(0, "Permission denied", "sudo install -d -m 1777"), (os.ST_RDONLY, "Read-only file system", "mount it writable")],
+)
+def test_a_folder_without_access_tells_rights_from_a_read_only_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, flag: int, complaint: str, remedy: str
+) -> None:
+    monkeypatch.setattr(folder_module, "_CREATION_RACE_S", 0.02)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=flag))
+    with pytest.raises(LeaseError, match=complaint) as caught:
+        take()
+    assert remedy in caught.value.hint
+
+
+def test_a_lock_without_access_is_tried_for_a_moment_and_then_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take()
+    real_open = os.open
+
+    def refuse(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path) == lock_path(folder):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real_open(path, flags, mode)
+
+    monkeypatch.setattr(lockfile, "_CREATION_RACE_S", 0.02)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(LeaseError, match="Permission denied") as caught:
+        take()
+    assert caught.value.hint == f"run: sudo chmod 0666 {lock_path(folder)}"
+
+
+def test_a_file_made_by_another_at_the_same_moment_is_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    real_open = os.open
+
+    def meanwhile(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_EXCL:
+            Path(path).touch()
+        return real_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", meanwhile)
+    take()
+    assert lock_path(folder).exists()
+
+
+def test_a_file_system_without_locks_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(LeaseError, match="No locks available"):
+        take()
+
+
+@pytest.mark.parametrize("words", [0, 1, 3])
+def test_a_disk_that_is_full_when_a_waiter_takes_its_place_frees_the_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: int
+) -> None:
+    """The bookkeeper's pid is one word, a claimed slot is empty, a ticket has three words."""
+    real_write = os.pwrite
+
+    def full(fd: int, content: bytes, offset: int) -> int:
+        if len(content.split()) == words:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(fd, content, offset)
+
+    with acquire("phone", holder=Holder(), wait_s=0):
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(LeaseError, match="No space left"):
+            acquire("phone", holder=Holder(), wait_s=1)
+        monkeypatch.undo()
+        monkeypatch.setenv("EDGEDEVICE_LOCKS", str(folder))
+        assert list(queue.live_tickets(folder)) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"now 1 abc", b"1.0", b"\xff 1 abc", b"1.0 " + b"9" * 9000])
+def test_a_locked_ticket_that_is_garbage_holds_no_place(folder: Path, content: bytes) -> None:
+    folder.mkdir()
+    with lockfile.LockFile(folder / "ticket-000") as slot:
+        assert slot.try_lock()
+        slot.write(content)
+        assert list(queue.live_tickets(folder)) == []
+        take()
