@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--uid", type=int, default=None, help="become this user first")
     args = parser.parse_args()
     if args.uid is not None:
+        Holder.here()  # imports what it needs while we may still read it: a checkout below /root is closed to others
         os.setgroups([])
         os.setgid(args.uid)
         os.setuid(args.uid)
