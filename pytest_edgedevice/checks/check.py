@@ -68,8 +68,8 @@ class EdgeCheck:
                 axis (a list of one array a sample where shapes vary).
             atol: Absolute tolerance, in the output's own unit; 0 when only ``rtol`` is given.
             rtol: Relative tolerance, dimensionless; 0 when only ``atol`` is given. Without either:
-                floats ``atol=1e-4`` and ``rtol=1e-3``, integers ``atol=1`` (one quantisation step),
-                booleans exactly.
+                floats ``atol=1e-4`` and ``rtol=1e-3``, integers of 8 and 16 bits ``atol=1`` (one
+                quantisation step), wider integers and booleans exactly.
             outputs: Compare these outputs only; by default both sides must have the same names.
 
         Raises:

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 DEFAULTS: dict[Kind, tuple[float, float]] = {
     "float": (1e-4, 1e-3),
     "complex": (1e-4, 1e-3),
-    "integer": (1.0, 0.0),  # one quantisation step
+    "integer": (0.0, 0.0),
     "bool": (0.0, 0.0),
     "other": (0.0, 0.0),  # never compared: a failure of structure
 }
+
+STEP = (1.0, 0.0)
+"""For integers of 8 and 16 bits: one quantisation step. Wider ones count or name things, and are compared exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def name_hint(
 
     for theirs in missing:
         for ours in extra:
-            atol, rtol = DEFAULTS[kind_of(actual[ours])]
+            atol, rtol = _defaults(actual[ours])
             if _agree(actual[ours], reference[theirs], atol, rtol):
                 return f"device output {ours!r} has the values of reference {theirs!r}: rename the reference"
     for theirs in missing:
@@ -192,7 +195,7 @@ def _compare(
     rtol: float | None,
 ) -> OutputResult:
     ours, theirs = actual[name], reference[name]
-    bounds = DEFAULTS[kind_of(ours)] if atol is None and rtol is None else (float(atol or 0), float(rtol or 0))
+    bounds = _defaults(ours) if atol is None and rtol is None else (float(atol or 0), float(rtol or 0))
     found = compare(ours, theirs, atol=bounds[0], rtol=bounds[1])
     hint = ""
     if found.structure or found.mismatches:
@@ -204,6 +207,12 @@ def _compare(
         elif not hint and {kind_of(ours), kind_of(theirs)} == {"integer", "float"}:
             hint = _dequantise_hint(name, run)
     return OutputResult(name, *bounds, describe(ours), describe(theirs), found, hint)
+
+
+def _defaults(samples: Samples) -> tuple[float, float]:
+    first = next(iter(samples), None) if isinstance(samples, tuple) else samples
+    narrow = first is not None and first.dtype.kind in "iu" and first.dtype.itemsize <= 2
+    return STEP if narrow else DEFAULTS[kind_of(samples)]
 
 
 def _agree(actual: Samples, reference: Samples, atol: float, rtol: float) -> bool:

@@ -135,6 +135,15 @@ def test_defaults_are_by_kind_and_shown(check: EdgeCheck, recorded: list[Evidenc
         assert shown in failure(check, make_run({"y": wrong}), {"y": reference})
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64"])
+def test_wide_integers_are_exact_by_default_because_they_name_things(
+    dtype: str, check: EdgeCheck, make_run: Make
+) -> None:
+    classes = np.array([[3], [7]], dtype)
+    with pytest.raises(CheckFailed):
+        check.close(make_run({"class": classes + 1}), {"class": classes})
+
+
 def test_one_quantisation_step_is_close_by_default(check: EdgeCheck, make_run: Make) -> None:
     steps = np.arange(8, dtype=np.int8).reshape(2, 4)
     assert check.close(make_run({"y": steps + np.int8(1)}), {"y": steps}).passed

@@ -1,0 +1,79 @@
+"""Latency that ``measure()`` reports against a bare ``invoke()`` loop in this process, interleaved.
+
+    python -m benchmarks.latency [--rounds 15]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.pairs import row
+from pytest_edgedevice import open_device
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+FACE = FIXTURES / "models" / "face_detector.tflite"
+TINY = FIXTURES / "models" / "digits_float32.tflite"
+RUNS = 400
+
+
+def bare(path: Path) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.random.default_rng(0).random(detail["shape"]).astype(detail["dtype"]))
+    return interpreter
+
+
+def bare_series(interpreter: Any, runs: int = RUNS) -> list[int]:
+    invoke, clock = interpreter.invoke, time.perf_counter_ns
+    for _ in range(30):
+        invoke()
+    series = []
+    for _ in range(runs):
+        start = clock()
+        invoke()
+        series.append(clock() - start)
+    return series
+
+
+def quantile(series: Any, share: float) -> float:
+    return float(np.quantile(series, share)) / 1e6
+
+
+def main() -> bool:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_known_args()[0].rounds
+    medians, tails, tiny = [], [], []
+    with open_device("local", wait_s=600) as device:
+        face, digits = device.load(FACE), device.load(TINY)
+        bare_face, bare_digits = bare(FACE), bare(TINY)
+        for number in range(rounds):
+            if number % 2:
+                theirs = bare_series(bare_face)
+            timing = face.measure(min_runs=RUNS, max_runs=RUNS)
+            if not number % 2:
+                theirs = bare_series(bare_face)
+            medians.append(timing.p50_ms / quantile(theirs, 0.5))
+            tails.append(timing.p95_ms / quantile(theirs, 0.95))
+            small = digits.measure(min_runs=RUNS, max_runs=RUNS)
+            tiny.append((small.p50_ms - quantile(bare_series(bare_digits), 0.5)) * 1e3)
+    median, tail, gap = (statistics.median(values) for values in (medians, tails, tiny))
+    return all([
+        row("BlazeFace: median of `measure()` / bare `invoke()` loop", f"{median:.3f}", "0.99 to 1.01",
+            met=abs(median - 1) <= 0.01),
+        row("BlazeFace: p95 of the same", f"{tail:.3f}", "0.95 to 1.05", met=abs(tail - 1) <= 0.05),
+        row("digits, under 1 us: median of `measure()` - bare loop", f"{gap:+.2f} us", "within 2 us", met=abs(gap) <= 2),
+    ])
+
+
+if __name__ == "__main__":
+    raise SystemExit(not main())

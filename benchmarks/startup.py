@@ -1,0 +1,49 @@
+"""What the plugin costs a project without device tests.
+
+    python -m benchmarks.startup [--rounds 21]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.pairs import interleave, row
+
+HEAVY = ("numpy", "PIL", "ai_edge_litert", "tflite_runtime", "adbutils", "pymobiledevice3")
+CONFTEST = f"""
+import sys
+def pytest_unconfigure(config):
+    print("HEAVY", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+OTHERS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:playwright", "-p", "no:xdist"]
+
+
+def main() -> bool:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=21)
+    rounds = parser.parse_known_args()[0].rounds
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "conftest.py").write_text(CONFTEST, encoding="utf-8")
+        Path(folder, "test_it.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "--rootdir", folder, *OTHERS, folder]
+
+        def run(*more: str) -> str:
+            done = subprocess.run([*command, *more], check=True, capture_output=True, text=True, cwd=folder)
+            return done.stdout
+
+        ours, theirs = interleave([run, lambda: run("-p", "no:edgedevice")], rounds)
+        clean = "HEAVY []" in run()
+    cost = statistics.median((a - b) * 1e3 for a, b in zip(ours, theirs, strict=True))
+    return all([
+        row("pytest start-up with the plugin - without it", f"{cost:+.1f} ms", "at most 10 ms", met=cost <= 10),
+        row("numpy, PIL and runtimes in `sys.modules`", "absent" if clean else "present", "absent", met=clean),
+    ])
+
+
+if __name__ == "__main__":
+    raise SystemExit(not main())
