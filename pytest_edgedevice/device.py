@@ -167,9 +167,11 @@ class Device:
             for model in list(self._models):
                 model.close()
         finally:
-            self._transport.close()
-            if self._lease:
-                self._lease.release()
+            try:
+                self._transport.close()
+            finally:
+                if self._lease:
+                    self._lease.release()
 
     def __enter__(self) -> Self:
         return self
@@ -195,7 +197,7 @@ def _named(client: AgentClient, name: str, fields: dict[str, Any], timeout_s: fl
     """Ask for the load; a refusal is told with the model's name."""
     try:
         return client.request("load", fields, timeout_s=timeout_s).header
-    except (ModelError, EdgeDeviceError) as error:
+    except EdgeDeviceError as error:
         raise type(error)(f"model {name!r}: {error.message}", hint=error.hint or _load_hint(error)) from None
 
 

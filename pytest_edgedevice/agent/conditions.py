@@ -7,6 +7,7 @@ used by the host for its own machine too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -42,7 +43,7 @@ def static_facts() -> Dict[str, Fact]:
 def conditions() -> Dict[str, Fact]:
     """What may disturb a measurement now: load, pressure, clocks, temperature, free memory."""
     found: Dict[str, Optional[Fact]] = {}
-    if hasattr(os, "getloadavg"):
+    with contextlib.suppress(OSError, AttributeError):  # not told everywhere
         found["load_1min"] = round(os.getloadavg()[0], 2)
     found["governor"] = _text(f"{CPUFREQ}/scaling_governor")
     found["clock_khz"] = _integer(f"{CPUFREQ}/scaling_cur_freq")

@@ -9,6 +9,7 @@ library only, Python 3.9.
 from __future__ import annotations
 
 import json
+import math
 import struct
 import sys
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Union
@@ -23,6 +24,7 @@ MAX_PAYLOAD_BYTES = 1 << 30
 MAX_DIMENSIONS = 16
 MAX_NAME_CHARS = 4096
 GROWTH_BYTES = 8 << 20
+ROLES = frozenset({"tensor", "sample", "timing"})
 
 ITEM_BYTES = {
     "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
@@ -58,7 +60,7 @@ def encode(header: Header, payload: Sequence[Buffer] = ()) -> List[Buffer]:
     """The buffers of one frame, to be written in order.
 
     Raises:
-        WireError: The header is too large, or holds what JSON cannot say (NaN, for one).
+        WireError: Header or payload are over their limit, or the header holds what JSON cannot say (NaN, for one).
     """
     try:
         text = json.dumps(header, allow_nan=False, separators=(",", ":")).encode()
@@ -68,6 +70,8 @@ def encode(header: Header, payload: Sequence[Buffer] = ()) -> List[Buffer]:
         raise WireError(f"header of {len(text)} bytes is over the limit of {MAX_HEADER_BYTES}")
     views = [memoryview(part).cast("B") for part in payload if memoryview(part).nbytes]
     size = sum(view.nbytes for view in views)
+    if size > MAX_PAYLOAD_BYTES:
+        raise WireError(f"payload of {size} bytes is over the limit of {MAX_PAYLOAD_BYTES}")
     return [PREFIX.pack(MAGIC, len(text), size) + text, *views]
 
 
@@ -95,7 +99,7 @@ class FrameReader:
         self._data = bytearray(min(size, GROWTH_BYTES))
 
     def buffer(self) -> memoryview:
-        """Where the next bytes belong; never empty."""
+        """Where the next bytes belong; never empty. Drop the view before the next call of anything."""
         if self._filled == len(self._data):
             self._data.extend(bytes(min(self._size - self._filled, max(GROWTH_BYTES, self._filled))))
         return memoryview(self._data)[self._filled :]
@@ -150,7 +154,7 @@ class FrameReader:
 
 def _parse_header(data: bytearray) -> Header:
     try:
-        header = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        header = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise WireError(f"header is not JSON: {error}") from None
     if not isinstance(header, dict):
@@ -160,6 +164,13 @@ def _parse_header(data: bytearray) -> Header:
 
 def _refuse_constant(name: str) -> float:
     raise WireError(f"header holds {name}, which JSON does not have")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise WireError(f"header holds {text[:20]}, which is no finite number")
+    return value
 
 
 def describe(name: str, dtype: str, shape: Iterable[int], role: str = "tensor") -> Header:
@@ -204,8 +215,10 @@ def _check_entry(entry: Any) -> tuple[str, str, tuple[int, ...], str]:
         entry.get("shape"),
         entry.get("role", "tensor"),
     )
-    if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not isinstance(role, str):
-        raise WireError("a tensor's name or role is not a short string")
+    if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not _encodable(name):
+        raise WireError("a tensor's name is not a short string")
+    if not isinstance(role, str) or role not in ROLES:
+        raise WireError(f"tensor {name!r} has unknown role {str(role)[:40]!r}")
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise WireError(f"tensor {name!r} has unknown dtype {str(dtype)[:40]!r}")
     if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
@@ -213,6 +226,15 @@ def _check_entry(entry: Any) -> tuple[str, str, tuple[int, ...], str]:
     if any(type(size) is not int or not 0 <= size < 1 << 48 for size in shape):
         raise WireError(f"tensor {name!r} has an impossible shape {str(shape)[:80]}")
     return name, dtype, tuple(shape), role
+
+
+def _encodable(text: str) -> bool:
+    """Whether a text can be written again: JSON can smuggle half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 if sys.byteorder != "little":  # pragma: no cover - no such device is known

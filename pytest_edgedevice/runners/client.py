@@ -20,7 +20,9 @@ from pytest_edgedevice.errors import (
     DeviceFullError,
     DeviceLostError,
     EdgeDeviceError,
+    InfraError,
     InputError,
+    MissingExtraError,
     ModelError,
     ProtocolError,
     TransportError,
@@ -39,10 +41,13 @@ CLOSE_S = 5.0
 KINDS: dict[str, type[EdgeDeviceError]] = {
     "model": ModelError,
     "delegate": DelegateError,
-    "engine": ModelError,
+    "engine": MissingExtraError,
     "input": InputError,
     "full": DeviceFullError,
+    "memory": InfraError,
 }
+# what runtimes print at every start, e.g. "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+SMALL_TALK = ("INFO:", "I0000 ")
 
 
 class AgentClient:
@@ -72,6 +77,10 @@ class AgentClient:
         try:
             self._skip_chatter(deadline)
             self.hello = self._check_hello(self._receive(deadline, 0).header, sha256)
+        except DeadlineError as error:
+            late = self._late(timeout_s)
+            self.kill()
+            raise late from error
         except BaseException:
             self.kill()
             raise
@@ -88,10 +97,10 @@ class AgentClient:
             seen += one
 
     def _check_hello(self, hello: dict[str, Any], sha256: str) -> dict[str, Any]:
-        if hello.get("op") != "hello" or hello.get("protocol") != PROTOCOL_VERSION:
+        protocol = hello.get("protocol")
+        if hello.get("op") != "hello" or type(protocol) is not int or protocol != PROTOCOL_VERSION:
             raise ProtocolError(
-                f"{self._where}: the agent speaks protocol {str(hello.get('protocol'))[:20]}, "
-                f"this host {PROTOCOL_VERSION}",
+                f"{self._where}: the agent speaks protocol {protocol!r:.20}, this host {PROTOCOL_VERSION}",
                 hint="install the same version of pytest-edgedevice at both ends",
             )
         if sha256 and hello.get("agent_sha256") != sha256:
@@ -112,7 +121,7 @@ class AgentClient:
         """Send one request and wait for its reply.
 
         Raises:
-            ModelError, DelegateError, InputError, DeviceFullError: The agent refused, and why.
+            ModelError, DelegateError, InputError, MissingExtraError, DeviceFullError: The agent refused, and why.
             AgentDiedError, DeviceLostError, DeadlineError, ProtocolError: The agent is gone for good.
         """
         number = self.send(operation, fields, buffers, timeout_s=timeout_s)
@@ -134,13 +143,20 @@ class AgentClient:
         header = {"op": operation, "id": self._number, **(fields or {})}
         try:
             self._process.stream.send(encode(header, buffers), timeout_s=timeout_s)
+        except WireError as error:
+            raise InputError(f"the request {operation!r} cannot be sent: {error}") from error
         except DeadlineError as error:
+            late = self._late(timeout_s)
             self.kill()
-            raise self._late(timeout_s) from error
+            raise late from error
+        except DeviceLostError:
+            self.kill()
+            raise
         except TransportError:
             raise self._death() from None
-        except WireError as error:
-            raise InputError(str(error)) from error
+        except BaseException:
+            self.kill()  # half a request is on the line
+            raise
         return self._number
 
     def receive(self, operation: str, number: int, *, timeout_s: float, max_reply_bytes: int) -> Frame:
@@ -149,15 +165,17 @@ class AgentClient:
         try:
             frame = self._receive(time.monotonic() + timeout_s, max_reply_bytes)
         except DeadlineError as error:
+            late = self._late(timeout_s)
             self.kill()
-            raise self._late(timeout_s) from error
-        except ProtocolError:
-            self.kill()
+            raise late from error
+        except BaseException:
+            self.kill()  # an interrupted exchange leaves the stream out of step
             raise
         header = frame.header
-        if header.get("op") == "error":
+        refused = header.get("op") == "error"
+        if refused and header.get("id") in (number, None):
             raise self._refusal(header)
-        if header.get("op") != operation or header.get("id") != number:
+        if refused or header.get("op") != operation or header.get("id") != number:
             self.kill()
             raise ProtocolError(f"{self._where}: expected the reply to {operation} {number}, got {str(header)[:120]}")
         return frame
@@ -179,6 +197,8 @@ class AgentClient:
                 raise ProtocolError(f"{self._where}: {error} (while waiting for {self._operation!r})") from error
             if frame:
                 return frame
+            if time.monotonic() > deadline:  # bytes keep coming, but too slowly
+                raise DeadlineError("the reply did not end in time")
 
     def _guarded_receive(self, view: memoryview, deadline: float) -> int:
         try:
@@ -190,9 +210,9 @@ class AgentClient:
             return 0
 
     def _refusal(self, header: dict[str, Any]) -> EdgeDeviceError:
-        kind, message = header.get("kind"), str(header.get("message"))[:2000]
-        said = self._new_stderr()
-        if said and kind in ("model", "delegate", "engine", "internal"):
+        kind, message = header.get("kind"), _printable(str(header.get("message"))[:2000])
+        said = [line for line in self._new_stderr() if line not in message]
+        if kind in ("model", "delegate", "engine", "internal"):
             message += "".join(f"\n  stderr: {line}" for line in said[-3:])
         error = KINDS.get(kind) if isinstance(kind, str) else None
         if error is None:
@@ -202,17 +222,14 @@ class AgentClient:
 
     def _new_stderr(self) -> list[str]:
         """Lines on standard error that were not shown before, without the runtime's small talk."""
-        lines = [
-            line for line in self._process.stderr_tail().splitlines() if line.strip() and not line.startswith("INFO:")
-        ]
-        new = lines[self._stderr_seen :]
-        self._stderr_seen = len(lines)
-        return [line[:300] for line in new]
+        text, self._stderr_seen = self._process.stderr_since(self._stderr_seen)
+        lines = [_printable(line).strip() for line in text.splitlines()]
+        return [line[:300] for line in lines if line and not line.startswith(SMALL_TALK)]
 
     def _death(self, said: bytes = b"") -> EdgeDeviceError:
         """Explain an end of the stream."""
         status = self._process.wait(timeout_s=2)
-        lines = self._new_stderr() or said.decode("utf-8", "replace").splitlines()
+        lines = self._new_stderr() or _printable(said.decode("utf-8", "replace")).splitlines()
         self.kill()
         how = "closed its stream" if status is None else describe_status(status)
         text = f"the agent on {self._where} {how} during {self._operation!r}"
@@ -238,6 +255,11 @@ class AgentClient:
         """End the process at once; idempotent."""
         self.dead = True
         self._process.kill()
+
+
+def _printable(text: str) -> str:
+    """Text from a peer without what could steer a terminal or break a report."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
 
 
 def describe_status(status: int) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from pytest_edgedevice.agent.wire import Frame, TensorPart, WireError, split_tensors
+from pytest_edgedevice.agent.wire import ITEM_BYTES, MAX_PAYLOAD_BYTES, Frame, TensorPart, WireError, split_tensors
 from pytest_edgedevice.errors import EdgeDeviceError
 from pytest_edgedevice.runners.measure import measure
+from pytest_edgedevice.runners.replies import read_conditions
 from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join, packed
 from pytest_edgedevice.values import ModelInfo, Placement, Run, TensorSpec, Timing
 
@@ -113,6 +116,9 @@ class LoadedModel:
         except EdgeDeviceError:
             self._drain(flight, timeout_s)
             raise
+        except BaseException:
+            self._client.kill()  # requests are in flight that nobody will wait for
+            raise
 
     def _send(self, part: Batch, start: int, count: int, timeout_s: float) -> int:
         entries, views = packed({name: array[start : start + count] for name, array in part.arrays.items()})
@@ -120,12 +126,10 @@ class LoadedModel:
 
     def _drain(self, flight: deque[tuple[int, int]], timeout_s: float) -> None:
         """After a refusal the requests behind it are answered too: take them off the line, or give up on the agent."""
-        try:
-            for number, _count in flight:
-                if not self._client.dead:
+        for number, _count in flight:
+            if not self._client.dead:  # a refusal leaves the agent alive, all else ends it
+                with contextlib.suppress(EdgeDeviceError):
                     self._client.receive("run", number, timeout_s=timeout_s, max_reply_bytes=MAX_OUTPUT_BYTES)
-        except EdgeDeviceError:
-            self._client.kill()
 
     def measure(
         self,
@@ -178,10 +182,7 @@ class LoadedModel:
 
     def conditions(self) -> Mapping[str, Any]:
         """What may disturb a measurement now: load, clocks, temperature; names as the device tells them."""
-        found = self._client.request("facts", timeout_s=self._timeout_s).header.get("conditions")
-        if not isinstance(found, dict):
-            raise self._client.broken("has no conditions")
-        return found
+        return read_conditions(self._client, self._client.request("facts", timeout_s=self._timeout_s).header)
 
     def close(self) -> None:
         """End the agent process; idempotent."""
@@ -213,7 +214,9 @@ class _Replies:
 
     def take(self, number: int, count: int, timeout_s: float) -> None:
         """Wait for one reply."""
-        limit = MAX_OUTPUT_BYTES if self._fixed_bytes is None else (self._fixed_bytes + 8) * count
+        limit = (
+            MAX_OUTPUT_BYTES if self._fixed_bytes is None else min((self._fixed_bytes + 8) * count, MAX_PAYLOAD_BYTES)
+        )
         frame = self._client.receive("run", number, timeout_s=timeout_s, max_reply_bytes=limit)
         if frame.header.get("samples") != count:
             raise self._client.broken(f"has {str(frame.header.get('samples'))[:20]} samples instead of {count}")
@@ -252,8 +255,14 @@ class _Replies:
             raise self._client.broken(f"has output {part.name!r} as {part.dtype}, announced was {spec.dtype}")
         if part.role != "sample" and not part.shape:
             raise self._client.broken(f"has output {part.name!r} without a sample axis")
-        if self._fixed_bytes is not None and part.shape[1:] != spec.shape:
-            raise self._client.broken(f"has output {part.name!r} of shape {part.shape[1:]}, announced was {spec.shape}")
+        if self._fixed_bytes is not None and _sample_shape(part) != spec.shape:
+            raise self._client.broken(
+                f"has output {part.name!r} of shape {_sample_shape(part)}, announced was {spec.shape}"
+            )
+
+
+def _sample_shape(part: TensorPart) -> tuple[int, ...]:
+    return part.shape if part.role == "sample" else part.shape[1:]
 
 
 def _fixed_size(info: ModelInfo) -> int | None:
@@ -263,7 +272,7 @@ def _fixed_size(info: ModelInfo) -> int | None:
     """
     if any(-1 in spec.shape for spec in (*info.inputs, *info.outputs)) or not all(spec.shape for spec in info.outputs):
         return None
-    return sum(int(np.prod(spec.shape, dtype=np.int64)) * np.dtype(spec.dtype).itemsize for spec in info.outputs)
+    return sum(math.prod(spec.shape) * ITEM_BYTES[spec.dtype] for spec in info.outputs)
 
 
 def _chunk_samples(sample_bytes: int, sample_ns: int) -> int:

@@ -23,6 +23,7 @@ from pytest_edgedevice.metrics.latency import (
     sample_quantile,
     steady,
 )
+from pytest_edgedevice.runners.replies import read_conditions
 from pytest_edgedevice.runners.samples import Batch, packed
 from pytest_edgedevice.values import Timing, Verdict
 
@@ -143,15 +144,12 @@ class _Series:
 
     def conditions(self) -> dict[str, Any]:
         """Conditions of the device now."""
-        found = self._client.request("facts", timeout_s=self._timeout_s).header.get("conditions")
-        if not isinstance(found, dict):
-            raise self._client.broken("has no conditions")
-        return found
+        return read_conditions(self._client, self._client.request("facts", timeout_s=self._timeout_s).header)
 
     def warm_up(self, sample: Batch) -> tuple[int, bool]:
         """Give the sample and run until two windows agree; the number of runs, and whether they did."""
         start = time.monotonic()
-        self._typical_ns = self._take(1, sample=sample)[0]
+        self._typical_ns = max(self._take(1, sample=sample)[0], 1)
         runs = 2  # the first inference, and the one that was timed to plan the windows
         windows: list[list[int]] = []
         while len(windows) < MAX_WINDOWS and (len(windows) < 2 or time.monotonic() - start < MAX_WARMUP_S):

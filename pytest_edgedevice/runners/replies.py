@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.runners.client import AgentClient
     from pytest_edgedevice.transports.base import Pushed
+    from pytest_edgedevice.values import Fact
+
+MAX_SIZE = 1 << 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,20 @@ def read_load(client: AgentClient, header: Mapping[str, Any], *, requested: str)
             variant=_text(header["variant"]),
             load_ms=_count(header["load_ns"]) / 1e6,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise client.broken(f"is malformed ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def read_conditions(client: AgentClient, header: Mapping[str, Any]) -> dict[str, Fact]:
+    """Check the conditions in a reply to ``facts``: names and plain values.
+
+    Raises:
+        ProtocolError: Something else is there; the agent is ended.
+    """
+    found = header.get("conditions")
+    if not isinstance(found, dict) or not all(isinstance(value, str | int | float) for value in found.values()):
+        raise client.broken("has no conditions as names and plain values")
+    return found
 
 
 def _specs(entries: Any) -> tuple[TensorSpec, ...]:
@@ -73,7 +88,11 @@ def _spec(entry: Mapping[str, Any]) -> TensorSpec:
     name, dtype, shape = _text(entry["name"]), entry["dtype"], entry["shape"]
     if dtype not in ITEM_BYTES:
         raise ValueError(f"dtype {str(dtype)[:40]!r}")
-    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or any(type(n) is not int or n < -1 for n in shape):
+    if (
+        not isinstance(shape, list)
+        or len(shape) > MAX_DIMENSIONS
+        or any(type(n) is not int or not -1 <= n < MAX_SIZE for n in shape)
+    ):
         raise ValueError(f"shape {str(shape)[:80]}")
     return TensorSpec(name, dtype, tuple(shape), _quantization(entry.get("quantization")))
 
@@ -84,11 +103,10 @@ def _quantization(entry: Mapping[str, Any] | None) -> Quantization | None:
     axis = entry.get("axis")
     if axis is not None and type(axis) is not int:
         raise ValueError("quantisation axis")
-    return Quantization(
-        tuple(float(scale) for scale in entry["scales"]),
-        tuple(_integer(point) for point in entry["zero_points"]),
-        axis,
-    )
+    scales, points = entry["scales"], entry["zero_points"]
+    if not isinstance(scales, list) or not isinstance(points, list) or len(scales) != len(points):
+        raise ValueError("quantisation scales and zero points")
+    return Quantization(tuple(float(scale) for scale in scales), tuple(_integer(point) for point in points), axis)
 
 
 def _placement(entry: Mapping[str, Any], requested: str) -> Placement:
@@ -107,6 +125,7 @@ def _placement(entry: Mapping[str, Any], requested: str) -> Placement:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > MAX_NAME_CHARS:
         raise ValueError("not a short string")
+    value.encode()  # half a character raises UnicodeEncodeError, a ValueError
     return value
 
 

@@ -70,6 +70,9 @@ def _split_ragged(inputs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A mapping whose values are lists of arrays becomes one mapping a sample."""
     if not any(isinstance(value, list | tuple) for value in inputs.values()):
         return [inputs]
+    for name, value in inputs.items():
+        if not isinstance(value, list | tuple) and np.ndim(value) == 0:
+            raise InputError(f"input {name!r} is one value where others are lists of one array a sample")
     counts = {name: len(value) for name, value in inputs.items()}
     if len(set(counts.values())) != 1:
         raise InputError(f"inputs have different numbers of samples: {counts}")
@@ -81,6 +84,8 @@ def _split_ragged(inputs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _batch(part: Mapping[str, Any], specs: Sequence[TensorSpec], *, allow_nan: bool) -> Batch:
     _check_names(part, specs)
+    if not specs:
+        return Batch({}, 1)  # a model without inputs has one thing to say
     arrays = {}
     counts = {}
     for spec in specs:
@@ -109,7 +114,10 @@ def _check_names(part: Mapping[str, Any], specs: Sequence[TensorSpec]) -> None:
 
 
 def _check_array(spec: TensorSpec, value: Any, *, allow_nan: bool) -> Array:
-    array: Array = np.asarray(value)
+    try:
+        array: Array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"input {spec.name!r} is not an array: {error}") from error
     wanted = spec.shape[1:] if has_batch_axis(spec) else spec.shape
     if array.dtype.name != spec.dtype:
         raise InputError(

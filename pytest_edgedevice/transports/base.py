@@ -81,8 +81,16 @@ class Process(ABC):
         """The exit status (negative: signal), or None while it still runs after ``timeout_s``."""
 
     @abstractmethod
+    def stderr_since(self, mark: int) -> tuple[str, int]:
+        """Standard error that arrived after ``mark`` bytes of it, and the next mark.
+
+        At most the last 64 KiB, decoded leniently. What the process wrote before
+        the last bytes we received of its output is in it, so that a reply finds its cause.
+        """
+
     def stderr_tail(self) -> str:
         """The last 64 KiB of standard error that have arrived, decoded leniently."""
+        return self.stderr_since(0)[0]
 
     @abstractmethod
     def kill(self) -> None:

@@ -17,6 +17,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from pytest_edgedevice.agent import conditions
 from pytest_edgedevice.errors import DeadlineError, DeviceFullError, TransportError
 from pytest_edgedevice.transports.base import Completed, Pushed, Transport
-from pytest_edgedevice.transports.pipes import ChildProcess
+from pytest_edgedevice.transports.pipes import ChildProcess, kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 PREFIX = "edgedevice-session-"
+UNBORN = "edgedevice-unborn-"
+UNBORN_S = 60
 OWNER = "owner.lock"
 
 
@@ -48,17 +51,15 @@ class LocalTransport(Transport):
     kind = "local"
 
     def __init__(self, *, base: Path | None = None, python: str = "") -> None:
-        root = base or Path(tempfile.gettempdir()) / f"edgedevice-{_user()}"
+        root = base or Path(tempfile.gettempdir()) / f"edgedevice-{os.getuid()}"
         self._python = python or sys.executable
         self._children: list[ChildProcess] = []
         self._closed = False
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_foreign(root)
+            _refuse_foreign(root, chosen=base is not None)
             _sweep(root)
-            self.folder = tempfile.mkdtemp(prefix=PREFIX, dir=root)
-            self._owner = (Path(self.folder) / OWNER).open("wb")
-            fcntl.flock(self._owner, fcntl.LOCK_EX)
+            self.folder, self._owner = _claim(root)
         except OSError as error:
             raise _os_error(error, f"cannot make a folder in {root}") from error
 
@@ -76,35 +77,37 @@ class LocalTransport(Transport):
 
     def run(self, arguments: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
         """See the base class."""
+        self._check_open()
+        pipe = subprocess.PIPE
         try:
-            done = subprocess.run(
-                list(arguments),
-                input=stdin,
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
-                start_new_session=True,
-            )
-        except subprocess.TimeoutExpired:
-            raise DeadlineError(f"{arguments[0]!r} did not end within {timeout_s:g} s and was killed") from None
+            child = subprocess.Popen(list(arguments), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         except (OSError, ValueError) as error:
             raise TransportError(f"cannot run {arguments[0]!r}: {error}") from error
-        return Completed(done.returncode, done.stdout, done.stderr)
+        with child:
+            try:
+                stdout, stderr = child.communicate(stdin, timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                raise DeadlineError(f"{arguments[0]!r} did not end within {timeout_s:g} s and was killed") from None
+            finally:
+                kill_group(child.pid)  # what it left behind holds our pipes and the device's processor
+        return Completed(child.returncode, stdout, stderr)
 
     def start(self, arguments: Sequence[str]) -> ChildProcess:
         """See the base class."""
-        self._children = [child for child in self._children if child.wait(timeout_s=0) is None]
+        self._check_open()
+        self._children = [child for child in self._children if not child.killed]
         child = ChildProcess(arguments)
         self._children.append(child)
         return child
 
     def push(self, source: Path, *, timeout_s: float) -> Pushed:
         """See the base class; hashing and copying overlap, so that a cold push costs the slower of the two."""
+        self._check_open()
         deadline = time.monotonic() + timeout_s
         try:
+            if not stat.S_ISREG(source.stat().st_mode):  # before it is opened: a pipe would wait for its writer
+                raise TransportError(f"cannot push {source}: it is not a file")
             with source.open("rb", buffering=0) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise TransportError(f"{source} is not a file")
                 return self._place(file, deadline)
         except OSError as error:
             raise _os_error(error, f"cannot push {source}") from error
@@ -116,7 +119,7 @@ class LocalTransport(Transport):
             if (Path(self.folder) / sha256).exists():
                 return Pushed(sha256, size, 0)
             file.seek(0)
-        part = Path(self.folder) / f"push-{os.getpid()}.part"
+        part = Path(self.folder) / f"push-{os.getpid()}-{threading.get_ident()}.part"
         try:
             with part.open("wb", buffering=0) as target:
                 sha256 = _hash(file, target, deadline)
@@ -128,6 +131,7 @@ class LocalTransport(Transport):
 
     def place(self, content: bytes, *, timeout_s: float) -> str:  # noqa: ARG002 - a local write has no link to wait for
         """See the base class."""
+        self._check_open()
         path = Path(self.folder) / hashlib.sha256(content).hexdigest()
         if not path.exists():
             part = path.with_suffix(".part")
@@ -143,6 +147,10 @@ class LocalTransport(Transport):
         """Whether a file of this size is here: only then can an equal one be."""
         with os.scandir(self.folder) as entries:
             return any(entry.stat().st_size == size for entry in entries)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise TransportError("the link is closed")
 
     def close(self) -> None:
         """See the base class."""
@@ -195,12 +203,9 @@ def _write(target: BinaryIO, view: memoryview) -> None:
         view = view[target.write(view) :]
 
 
-def _user() -> str:
-    return str(os.getuid())
-
-
-def _refuse_foreign(root: Path) -> None:
-    status = root.lstat()
+def _refuse_foreign(root: Path, *, chosen: bool) -> None:
+    """Anybody can make a folder of our name in the shared temporary one; a folder that was chosen may be a link."""
+    status = root.stat() if chosen else root.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.getuid(), 0):
         raise TransportError(
             f"{root} is not a folder of ours",
@@ -208,12 +213,27 @@ def _refuse_foreign(root: Path) -> None:
         )
 
 
+def _claim(root: Path) -> tuple[str, BinaryIO]:
+    """Make a session's folder with its owner's lock held, and only then give it the name that a sweep looks for."""
+    unborn = Path(tempfile.mkdtemp(prefix=UNBORN, dir=root))
+    owner = (unborn / OWNER).open("wb")
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    folder = root / (PREFIX + unborn.name[len(UNBORN) :])
+    unborn.rename(folder)
+    return str(folder), owner
+
+
 def _sweep(root: Path) -> None:
-    """Remove the folders of sessions that were killed: their owner's lock is free."""
+    """Remove the folders of sessions that were killed: their owner's lock is free, or was never made."""
     for folder in root.glob(PREFIX + "*"):
         with contextlib.suppress(OSError), (folder / OWNER).open("rb") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in [*root.glob(UNBORN + "*"), *root.glob(PREFIX + "*")]:
+        with contextlib.suppress(OSError):
+            unowned = folder.name.startswith(UNBORN) or not (folder / OWNER).exists()
+            if unowned and time.time() - folder.stat().st_mtime > UNBORN_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _os_error(error: OSError, what: str) -> TransportError:

@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pytest_edgedevice.errors import DeadlineError, TransportError
 from pytest_edgedevice.transports.base import Buffer, Process, Stream
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TAIL_BYTES = 64 * 1024
 PIPE_BYTES = 1 << 20
 MAX_BUFFERS = 512
+DRAIN_S = 1.0
 
 
 class PipeStream(Stream):
@@ -46,6 +47,7 @@ class PipeStream(Stream):
 
     def send(self, buffers: Sequence[Buffer], *, timeout_s: float) -> None:
         """See the base class."""
+        self._check_open()
         deadline = time.monotonic() + timeout_s
         views = deque(memoryview(buffer).cast("B") for buffer in buffers)
         while views:
@@ -63,6 +65,7 @@ class PipeStream(Stream):
 
     def receive_into(self, view: memoryview, *, timeout_s: float) -> int:
         """See the base class."""
+        self._check_open()
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -71,6 +74,10 @@ class PipeStream(Stream):
                 self._wait(self._source, select.POLLIN, deadline, "send")
             except OSError as error:
                 raise TransportError(f"the other end is gone: {error.strerror}") from error
+
+    def _check_open(self) -> None:
+        if self._closed:  # the numbers may belong to somebody else's files by now
+            raise TransportError("the stream is closed")
 
     def _wait(self, descriptor: int, event: int, deadline: float, verb: str) -> None:
         poll = select.poll()
@@ -106,17 +113,30 @@ class ChildProcess(Process):
         assert self._child.stdout
         assert self._child.stderr
         self.stream: PipeStream = PipeStream(_detach(self._child.stdout), _detach(self._child.stdin))
+        self._stderr = self._child.stderr
         self._tail: deque[bytes] = deque()
-        self._drain = threading.Thread(target=self._read_stderr, args=(self._child.stderr.fileno(),), daemon=True)
+        self._tail_bytes = 0
+        self._total_bytes = 0
+        self._tail_lock = threading.Lock()
+        self._killed = False
+        self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
 
-    def _read_stderr(self, descriptor: int) -> None:
-        size = 0
-        while chunk := _read(descriptor):
-            self._tail.append(chunk)
-            size += len(chunk)
-            while size - len(self._tail[0]) >= TAIL_BYTES:
-                size -= len(self._tail.popleft())
+    def _read_stderr(self) -> None:
+        poll = select.poll()
+        poll.register(self._stderr, select.POLLIN)
+        while True:
+            poll.poll()
+            # read and kept in one step, so that an empty pipe means that all of it is in the tail
+            with self._tail_lock:
+                chunk = _read(self._stderr.fileno())
+                if not chunk:
+                    return
+                self._tail.append(chunk)
+                self._tail_bytes += len(chunk)
+                self._total_bytes += len(chunk)
+                while self._tail_bytes - len(self._tail[0]) >= TAIL_BYTES:
+                    self._tail_bytes -= len(self._tail.popleft())
 
     def wait(self, *, timeout_s: float) -> int | None:
         """See the base class."""
@@ -124,23 +144,49 @@ class ChildProcess(Process):
             status = self._child.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
-        self._drain.join(timeout=1)  # what it said last is in the pipe still; a grandchild may hold it open
+        self._drain.join(timeout=DRAIN_S)  # what it said last is in the pipe still; a grandchild may hold it open
         return status
 
-    def stderr_tail(self) -> str:
+    def stderr_since(self, mark: int) -> tuple[str, int]:
         """See the base class."""
-        return b"".join(list(self._tail))[-TAIL_BYTES:].decode("utf-8", "replace")
+        deadline = time.monotonic() + DRAIN_S  # one that never stops talking does not hold us up
+        while self._drain.is_alive() and time.monotonic() < deadline and _readable(self._stderr):
+            self._drain.join(timeout=0.001)
+        with self._tail_lock:
+            tail = b"".join(self._tail)[-TAIL_BYTES:]
+            total = self._total_bytes
+        fresh = min(max(total - mark, 0), len(tail))
+        return tail[len(tail) - fresh :].decode("utf-8", "replace"), total
 
     def kill(self) -> None:
         """See the base class."""
-        self.stream.close()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+        if self._killed:  # once: its number may be another's by now
+            return
+        self._killed = True
+        kill_group(self._child.pid)
+        self.stream.close()  # after the kill: an agent that sees its stream end takes us for dead and cleans up
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(10)  # only an uninterruptible wait in the kernel takes longer
-        self._drain.join(timeout=1)
-        if self._child.stderr and not self._drain.is_alive():
-            self._child.stderr.close()
+        self._drain.join(timeout=DRAIN_S)
+        if not self._drain.is_alive():
+            self._stderr.close()
+
+    @property
+    def killed(self) -> bool:
+        """Whether ``kill`` was called, and everything of it released."""
+        return self._killed
+
+
+def kill_group(pid: int) -> None:
+    """End a child that leads a group of its own, and everything it started there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _readable(file: IO[bytes]) -> bool:
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _detach(pipe: object) -> int:

@@ -17,6 +17,11 @@ DISTRIBUTIONS = {
     "tflite": ["tflite-runtime", "tflite-runtime-nightly"],
 }
 
+INSTALL = {
+    "litert": "pip install ai-edge-litert",
+    "tflite": "pip install 'pytest-edgedevice[tflite]' (on a board: pip install tflite-runtime==2.14.0 'numpy<2')",
+}
+
 
 def installed() -> Dict[str, str]:
     """Engine name to version, for those whose distribution is installed here."""
@@ -35,12 +40,11 @@ def load(path: str, options: LoadOptions) -> Engine:
         EngineError: No such engine here, or it refuses the model or the delegate.
     """
     here = installed()
-    name = options.engine or next(iter(here), "")
+    name = options.engine or next(iter(here), "litert")
     if name not in DISTRIBUTIONS:
-        wanted = f"engine {name!r} is unknown" if name else "no inference runtime is installed here"
-        raise EngineError("engine", f"{wanted}; engines: {', '.join(DISTRIBUTIONS)} (pip install ai-edge-litert)")
+        raise EngineError("input", f"engine {name!r} is unknown; engines are {', '.join(DISTRIBUTIONS)}")
     if name not in here:
-        raise EngineError("engine", f"engine {name!r} is not installed here (pip install {DISTRIBUTIONS[name][0]})")
+        raise EngineError("engine", f"engine {name!r} is not installed on the device: {INSTALL[name]}")
     if options.delegate in ("gpu", "npu"):
         if name != "litert":
             raise EngineError("delegate", f"delegate {options.delegate!r} needs the engine 'litert', not {name!r}")

@@ -12,7 +12,7 @@ DTYPES = frozenset(ITEM_BYTES)
 
 
 class EngineError(Exception):
-    """The engine refuses; ``kind`` is the protocol's error kind (model, delegate, input, engine)."""
+    """The engine refuses; ``kind`` is the protocol's error kind (model, delegate, input, engine: see PROTOCOL.md)."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -68,7 +68,7 @@ class Engine(ABC):
 
     @abstractmethod
     def output(self, position: int) -> Any:
-        """The array of an output; may be a view that is valid until the next call of anything."""
+        """The array of an output; may be a view, to be copied and dropped before the next call of anything."""
 
     @abstractmethod
     def reset(self) -> None:

@@ -31,12 +31,21 @@ class InterpreterEngine(Engine):
         self._build()
         self._resources = bool(RESOURCES & {node["op_name"] for node in self._nodes})
         self._dirty = False
+        try:
+            self._read_tensors()
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise EngineError("model", f"the runtime cannot describe the model's tensors: {error}") from error
+
+    def _read_tensors(self) -> None:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         names = self._names([int(d["index"]) for d in inputs], [int(d["index"]) for d in outputs])
         self._inputs = inputs
         self._output_indices = [int(d["index"]) for d in outputs]
         self.inputs = [_describe(d, name) for d, name in zip(inputs, names[0])]
         self.outputs = [_describe(d, name) for d, name in zip(outputs, names[1])]
+        for described, index in zip(self.outputs, self._output_indices):
+            if not self._is_placed(index):
+                described["shape"] = [-1] * len(described["shape"])
         self._shapes = [tuple(int(size) for size in d["shape"]) for d in inputs]
         self.variant = label(self._interpreter.get_tensor_details(), self._nodes, inputs, outputs)
 
@@ -98,6 +107,14 @@ class InterpreterEngine(Engine):
         details = {int(d["index"]): str(d["name"]) for d in self._interpreter.get_tensor_details()}
         return _unique(inputs, by_input, details, "input"), _unique(outputs, by_output, details, "output")
 
+    def _is_placed(self, index: int) -> bool:
+        """Whether a tensor has memory before the first run; one without it gets its shape from the values."""
+        try:
+            self._interpreter.get_tensor(index)
+        except ValueError:
+            return False
+        return True
+
     def placement(self) -> Dict[str, Any]:
         """See the base class. Built-in and reference kernels take every operator by construction."""
         delegate = self._options.delegate
@@ -127,6 +144,8 @@ class InterpreterEngine(Engine):
                     self._interpreter.resize_tensor_input(detail["index"], list(shape))
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
+            self._build()  # a half-prepared graph cannot be used again
+            self._shapes = [tuple(int(size) for size in d["shape"]) for d in self._interpreter.get_input_details()]
             raise EngineError("input", f"the model does not take inputs of shape {shapes}: {error}") from error
         self._shapes = shapes
 
@@ -135,10 +154,10 @@ class InterpreterEngine(Engine):
         self._interpreter.invoke()
 
     def output(self, position: int) -> Any:
-        """See the base class; a copy, because a view would forbid the interpreter its next step."""
+        """See the base class; a view, which must be gone before the interpreter's next step."""
         index = self._output_indices[position]
         try:
-            return self._interpreter.get_tensor(index)
+            return self._interpreter.tensor(index)()
         except ValueError:
             # the API cannot hand out a tensor without elements, which is a result like any other
             detail = self._interpreter.get_output_details()[position]
@@ -193,11 +212,13 @@ def _unique(indices: List[int], named: Dict[int, str], details: Dict[int, str], 
 def _describe(detail: Dict[str, Any], name: str) -> Dict[str, Any]:
     dtype = check_dtype(name, np.dtype(detail["dtype"]).name if detail["dtype"] is not np.bytes_ else "bytes_")
     signature = detail.get("shape_signature")
-    shape = detail["shape"] if signature is None or not len(signature) else signature
+    shape = [int(size) for size in detail["shape"]]
+    if signature is not None and len(signature) == len(shape):  # it tells what varies; the graph tells the rest
+        shape = [-1 if varies == -1 else size for varies, size in zip(signature, shape)]
     described: Dict[str, Any] = {
         "name": name,
         "dtype": dtype,
-        "shape": [int(size) for size in shape],
+        "shape": shape,
         "quantization": None,
     }
     parameters = detail.get("quantization_parameters") or {}
