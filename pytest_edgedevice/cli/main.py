@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if os.name == "nt":
+    if _on_windows():
         raise InfraError(
             f"Windows hosts cannot drive devices in version {__version__}",
             hint="run it on Linux, or in WSL 2",
@@ -58,6 +58,10 @@ def _run(options: argparse.Namespace) -> int:
     else:
         show_holder(options.name, config)
     return FINE
+
+
+def _on_windows() -> bool:
+    return os.name == "nt"
 
 
 def _parser() -> argparse.ArgumentParser:
