@@ -15,8 +15,8 @@ from pytest_edgedevice.plugin.fixtures import (
     edge_model,
 )
 from pytest_edgedevice.plugin.options import pytest_addhooks, pytest_addoption, pytest_load_initial_conftests
-from pytest_edgedevice.plugin.outcomes import pytest_runtest_makereport
-from pytest_edgedevice.plugin.parametrize import pytest_generate_tests
+from pytest_edgedevice.plugin.outcomes import pytest_runtest_makereport, pytest_runtest_setup
+from pytest_edgedevice.plugin.parametrize import pytest_collection_finish, pytest_generate_tests, pytest_sessionstart
 from pytest_edgedevice.plugin.reporting import (
     pytest_configure,
     pytest_sessionfinish,
@@ -31,10 +31,13 @@ __all__ = [
     "edge_model",
     "pytest_addhooks",
     "pytest_addoption",
+    "pytest_collection_finish",
     "pytest_configure",
     "pytest_generate_tests",
     "pytest_load_initial_conftests",
     "pytest_runtest_makereport",
+    "pytest_runtest_setup",
     "pytest_sessionfinish",
+    "pytest_sessionstart",
     "pytest_terminal_summary",
 ]

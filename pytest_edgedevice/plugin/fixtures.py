@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice.plugin.options import SETTINGS
 from pytest_edgedevice.plugin.parametrize import delegate_mark, required_expressions
+from pytest_edgedevice.plugin.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

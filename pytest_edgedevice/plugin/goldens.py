@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens import Golden, load_golden, record_references
-from pytest_edgedevice.plugin.options import SETTINGS
 from pytest_edgedevice.plugin.session import find
+from pytest_edgedevice.plugin.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 
 class GoldenOpener:
@@ -21,6 +21,9 @@ class GoldenOpener:
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
+
+    def __repr__(self) -> str:
+        return "<edge_golden>"
 
     def __call__(
         self, name: str | Path, *, reference: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
@@ -35,7 +38,7 @@ class GoldenOpener:
             GoldenError: It is missing, malformed, without references, or unable to detect anything.
         """
         settings = self._request.config.stash[SETTINGS]
-        folder = find(Path(name), self._request, settings.goldens, "goldens", GoldenError)
+        folder = find(name, self._request, settings.goldens, habit="goldens", error=GoldenError)
         if settings.update_goldens and reference is not None:
             changes = record_references(folder, reference)
             if changes:

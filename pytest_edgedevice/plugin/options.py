@@ -1,24 +1,22 @@
-"""Command line, ini keys, environment and markers, and what they add up to.
+"""What pytest is told of us at start: options, ini keys, markers, hooks.
 
-Precedence: command line, environment, ini file, default.
+What their values add up to is in ``settings``.
 """
 
 from __future__ import annotations
 
-import math
-import os
-from dataclasses import dataclass
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
+from pytest_edgedevice.plugin.settings import DEFAULT_DEVICE, DELEGATES, ENVIRONMENT, TIMEOUT_S, WAIT_CI_S, WAIT_S
 
-ENVIRONMENT = "PYTEST_EDGE_DEVICE"
-DEFAULT_DEVICE = "local"
-WAIT_S, WAIT_CI_S, TIMEOUT_S = 60.0, 600.0, 60.0
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+SHORT_FORM = "--device"
+_PARSER = pytest.StashKey[pytest.Parser]()
 
 DELEGATE_MARKER = (
     'edge_delegate(name, ..., fallback="fail", options=None): run the test once with each delegate, e.g. '
@@ -32,45 +30,6 @@ REQUIRES_MARKER = (
 MARKERS = (DELEGATE_MARKER, REQUIRES_MARKER)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the user asked for, checked.
-
-    Attributes:
-        devices: Device specs; more than one make a matrix.
-        named: Whether they were named on the command line or in the environment.
-        delegates: Delegates that override the markers; empty leaves the choice to them.
-        engine: Engine; empty for the device's own choice.
-        threads: Threads for the engine's kernels.
-        wait_s: How long to wait for a device that somebody else holds.
-        timeout_s: Deadline of each exchange with the device.
-        reports: Files to write records to.
-        update_goldens: Write references from the tests' ``reference`` callables.
-        config: Device file; None searches for ``edgedevice.toml``.
-        on_inconclusive: ``fail`` or ``warn``.
-        models, goldens: Folders to search for model files and golden sets.
-        ci: Whether this is a CI run.
-    """
-
-    devices: tuple[str, ...]
-    named: bool
-    delegates: tuple[str, ...]
-    engine: str
-    threads: int
-    wait_s: float
-    timeout_s: float
-    reports: tuple[Path, ...]
-    update_goldens: bool
-    config: Path | None
-    on_inconclusive: str
-    models: tuple[Path, ...]
-    goldens: tuple[Path, ...]
-    ci: bool
-
-
-SETTINGS = pytest.StashKey[Settings]()
-
-
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare our own hooks."""
     from pytest_edgedevice import hookspecs
@@ -81,13 +40,16 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer ``--edge-*`` and the ini keys; ``--device`` follows when it is known to be free."""
     group = parser.getgroup("edgedevice", "edge devices (pytest-edgedevice)")
-    group.addoption("--edge-device", **_device_option(f"run device tests on SPEC (default: {DEFAULT_DEVICE})"))
+    group.addoption(
+        "--edge-device",
+        **_device_option(f"run device tests on SPEC (environment: {ENVIRONMENT}; default: {DEFAULT_DEVICE})"),
+    )
     group.addoption(
         "--edge-delegate",
         action="append",
         metavar="NAME",
-        help="use this delegate instead of those that tests mark; repeat it for several. default, cpu, xnnpack, "
-        "reference, gpu, npu, external:PATH. Example: --edge-delegate cpu --edge-delegate gpu",
+        help="use this delegate instead of those that tests mark; repeat it for several: "
+        f"{', '.join(DELEGATES)}, external:PATH. Example: --edge-delegate cpu --edge-delegate gpu",
     )
     group.addoption(
         "--edge-engine",
@@ -149,91 +111,47 @@ def _device_option(text: str) -> dict[str, Any]:
     }
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, Any, Any]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, Any, Any]:
     """Offer ``--device`` once every plugin and conftest had the chance to claim it; many do."""
+    _forget_specs(early_config, args)
     result = yield
     try:
-        _, unknown = parser.parse_known_and_unknown_args(["--device", "x"])
+        _, unknown = parser.parse_known_and_unknown_args([SHORT_FORM, "x"])
     except (SystemExit, pytest.UsageError, ValueError):
         return result  # somebody's own --device, which does not take "x"
-    if "--device" in unknown:
-        parser.getgroup("edgedevice").addoption("--device", **_device_option("short form of --edge-device"))
+    if SHORT_FORM in unknown:
+        parser.getgroup("edgedevice").addoption(SHORT_FORM, **_device_option("short form of --edge-device"))
+        early_config.stash[_PARSER] = parser
     return result
 
 
-def read_settings(config: pytest.Config) -> Settings:
-    """Add up options, environment and ini.
+def _forget_specs(config: pytest.Config, args: Sequence[str]) -> None:
+    """Take specs out of the paths that conftests are searched in.
 
-    Raises:
-        pytest.UsageError: A value cannot be used; the message names it and what it may be.
+    As long as nobody knows ``--device``, its value looks like a path, and pytest
+    would not read the conftests of ``testpaths``, one of which may own the option.
     """
-    option, environment = config.getoption("edge_device"), os.environ.get(ENVIRONMENT, "")
-    from_environment = [part.strip() for part in environment.split(",") if part.strip()]
-    named = option or from_environment
-    ci = os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
-    return Settings(
-        devices=tuple(dict.fromkeys(named or config.getini("edge_device") or [DEFAULT_DEVICE])),
-        named=bool(named),
-        delegates=tuple(dict.fromkeys(config.getoption("edge_delegate") or config.getini("edge_delegate"))),
-        engine=_choice(config, "edge_engine", ("", "litert", "tflite")),
-        threads=_whole(config, "edge_threads", 1),
-        wait_s=_seconds(config, "edge_wait", WAIT_CI_S if ci else WAIT_S, least=0),
-        timeout_s=_seconds(config, "edge_timeout", TIMEOUT_S, least=0.001),
-        reports=tuple(
-            _report(config, text) for text in config.getoption("edge_report") or config.getini("edge_report")
-        ),
-        update_goldens=bool(config.getoption("edge_update_goldens")),
-        config=_config_file(config),
-        on_inconclusive=_choice(config, "edge_inconclusive", ("fail", "warn")),
-        models=tuple(config.getini("edge_models")),
-        goldens=tuple(config.getini("edge_goldens")),
-        ci=ci,
-    )
+    paths = getattr(config.known_args_namespace, "file_or_dir", None) or []
+    for option, value in itertools.pairwise(args):
+        if option == SHORT_FORM and value in paths and not _is_path(config, value):
+            paths.remove(value)
 
 
-def _text(config: pytest.Config, name: str) -> str:
-    return str(config.getoption(name) or config.getini(name) or "").strip()
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _choice(config: pytest.Config, name: str, known: tuple[str, ...]) -> str:
-    text = _text(config, name) or known[0]
-    if text not in known:
-        raise pytest.UsageError(f"{_option(name)}: {text!r} is not one of {', '.join(filter(None, known))}")
-    return text
-
-
-def _whole(config: pytest.Config, name: str, default: int) -> int:
-    text = _text(config, name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise pytest.UsageError(f"{_option(name)}: {text!r} is not a whole number from 1 to 1024")
-    return int(text)
-
-
-def _seconds(config: pytest.Config, name: str, default: float, *, least: float) -> float:
-    text = _text(config, name) or str(default)
+def _is_path(config: pytest.Config, text: str) -> bool:
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value < 1e9:
-        raise pytest.UsageError(f"{_option(name)}: {text!r} is not a number of seconds of at least {least:g}")
-    return value
+        return (config.invocation_params.dir / text).exists()
+    except OSError:  # longer than any file's name
+        return False
 
 
-def _report(config: pytest.Config, text: str) -> Path:
-    form, equals, path = text.partition("=")
-    if form.strip() != "json" or not equals or not path.strip():
-        raise pytest.UsageError(f"--edge-report: {text!r} is not of the form json=PATH")
-    return config.invocation_params.dir / path.strip()
+def release_short_form(config: pytest.Config) -> None:
+    """Forget ``--device`` after the command line was read.
 
-
-def _config_file(config: pytest.Config) -> Path | None:
-    option, ini = config.getoption("edge_config"), str(config.getini("edge_config") or "")
-    if option:
-        return config.invocation_params.dir / str(option)
-    return (config.inipath.parent if config.inipath else config.rootpath) / ini if ini else None
+    A conftest that is found while tests are collected may still declare it, to no
+    effect; pytest 9 refuses that if it knows the option already.
+    """
+    parser = config.stash.get(_PARSER, None)
+    getattr(getattr(parser, "optparser", None), "_option_string_actions", {}).pop(SHORT_FORM, None)

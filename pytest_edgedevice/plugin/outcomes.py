@@ -1,95 +1,103 @@
 """Put the blame where it belongs: what an exception of ours makes of a test.
 
-``InfraError`` becomes a pytest error in any phase, everything else a failure.
-Tracebacks end at the user's line; the message says the rest.
+``InfraError`` becomes a pytest error in any phase, never a skip; everything else
+a failure. Tracebacks end at the user's line; the message says the rest.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice.plugin.parametrize import is_device_test
-from pytest_edgedevice.plugin.recording import PROPERTY, RECORDS, keep_error
+from pytest_edgedevice.plugin.blame import RANK, is_infra, is_ours, outcome_of, shorten
+from pytest_edgedevice.plugin.parametrize import is_device_test, required_expressions
+from pytest_edgedevice.plugin.recording import DEVICE, PROPERTY, RECORDS, keep_error, note_device
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 OUTCOME = pytest.StashKey[str]()
-HOUSE = Path(__file__).parent.parent
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Note the device of a test that asks for no model, and whether it fits."""
+    result = yield
+    device = getattr(item, "funcargs", {}).get("edge_device")
+    if device is not None and DEVICE not in item.stash:
+        from pytest_edgedevice.plugin.session import require
+
+        note_device(item, device)
+        require(item, device, required_expressions(item))
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Name the outcome, shorten our tracebacks, and send the records with the last report."""
-    if not is_device_test(item) and not _is_ours(call):
+    error = call.excinfo.value if call.excinfo else None
+    ours = error is not None and is_ours(error)
+    if not (ours or is_device_test(item) or DEVICE in item.stash or RECORDS in item.stash):
         return (yield)
-    outcome = _outcome(item, call)
-    if call.excinfo is not None and _is_ours(call):
-        _note(item, call, outcome)
-        if not item.config.option.fulltrace:
-            _shorten(call.excinfo)
+    before = "passed" if call.when == "setup" else item.stash.get(OUTCOME, "passed")
+    item.stash[OUTCOME] = outcome = max(outcome_of(error), before, key=RANK.index)
+    if error is not None and ours:
+        _note(item, error)
+    bare = error is not None and not item.config.getoption("fulltrace") and not _shorten(call, error, ours=ours)
     if call.when == "teardown":
         _attach_records(item)
     report = yield
-    if outcome == "infra" and report.when == "call":
-        report.when = "setup"  # pytest, JUnit and all reporters count a failing call as the test's own failure
+    if bare:
+        _message_only(report, item, call)
+    if error is not None and is_infra(error):
+        _to_error(report, item)
     report.edgedevice = outcome  # type: ignore[attr-defined]
     return report
 
 
-def _is_ours(call: pytest.CallInfo[None]) -> bool:
-    return call.excinfo is not None and type(call.excinfo.value).__module__.startswith("pytest_edgedevice.")
+def _shorten(call: pytest.CallInfo[None], error: BaseException, *, ours: bool) -> bool:
+    """Shorten the traceback; false where only the message of an error of ours is worth showing."""
+    if shorten(error):
+        call.excinfo = pytest.ExceptionInfo.from_exception(error)
+        return True
+    return not ours
 
 
-def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
-    """The worst outcome of the phases so far."""
-    found = "passed" if call.excinfo is None else _blame(call.excinfo.value)
-    rank = ("passed", "skipped", "inconclusive", "failed", "infra")
-    worst = max(found, item.stash.get(OUTCOME, "passed"), key=rank.index)
-    item.stash[OUTCOME] = worst
-    return worst
+def _message_only(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Of an error that one of our fixtures raised, our own lines tell a user nothing."""
+    if call.excinfo is None or not report.failed or item.config.getoption("tbstyle") == "native":
+        return
+    shown = call.excinfo.getrepr(style="value", chain=False)
+    if shown.reprcrash is not None:
+        path, line, _ = item.reportinfo()
+        shown.reprcrash.path, shown.reprcrash.lineno = str(path), (line or 0) + 1
+    report.longrepr = shown
 
 
-def _blame(error: BaseException) -> str:
-    from pytest_edgedevice.errors import InfraError
+def _to_error(report: pytest.TestReport, item: pytest.Item) -> None:
+    """Make pytest count an error of the world, also where the test expects just any exception."""
+    if hasattr(report, "wasxfail"):
+        mark = item.get_closest_marker("xfail")
+        if mark is not None and mark.kwargs.get("raises"):
+            return  # it expects this very one
+        del report.wasxfail
+    report.outcome = "failed"
+    if report.when == "call":
+        report.when = "setup"  # pytest, JUnit and all reporters count a failing call as the test's own failure
 
-    if isinstance(error, InfraError):
-        return "infra"
-    if isinstance(error, pytest.skip.Exception):
-        return "skipped"
-    evidence = getattr(error, "evidence", None)
-    return "inconclusive" if getattr(evidence, "verdict", None) == "inconclusive" else "failed"
 
-
-def _note(item: pytest.Item, call: pytest.CallInfo[None], outcome: str) -> None:
+def _note(item: pytest.Item, error: BaseException) -> None:
     """A test that ended by an error of ours before its check leaves a record too."""
-    assert call.excinfo is not None
-    error: Any = call.excinfo.value
-    if getattr(error, "evidence", None) is None and hasattr(error, "message"):
-        keep_error(item, "device" if outcome == "infra" else "model", "fail", error.message)
-
-
-def _shorten(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """Leave out our own frames; of an error in one of our fixtures only the message is left."""
-    theirs = excinfo.traceback.filter(lambda entry: not Path(entry.path).is_relative_to(HOUSE))
-    users = [
-        entry for entry in theirs if "_pytest" not in Path(entry.path).parts and "pluggy" not in Path(entry.path).parts
-    ]
-    if users:
-        excinfo.traceback = theirs
-    else:
-        excinfo.value.__cause__ = None
-        excinfo.value.__suppress_context__ = True
-        excinfo.traceback = type(excinfo.traceback)(excinfo.traceback[-1:])
+    if getattr(error, "evidence", None) is None:
+        keep_error(item, error)
 
 
 def _attach_records(item: pytest.Item) -> None:
     for record in item.stash.get(RECORDS, []):
         record["outcome"] = item.stash.get(OUTCOME, "passed")
         item.user_properties.append((PROPERTY, json.dumps(record, allow_nan=False)))
+    item.stash[RECORDS] = []

@@ -1,4 +1,4 @@
-"""Which device tests run how often: devices times delegates."""
+"""Which device tests run how often, devices times delegates, and what their markers say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_edgedevice.plugin.options import SETTINGS
+from pytest_edgedevice.plugin.settings import SETTINGS
 
 DELEGATE_FORM = '@pytest.mark.edge_delegate("cpu", "gpu", fallback="allow", options={"key": "value"})'
 REQUIRES_FORM = '@pytest.mark.edge_requires("linux and cores>=2")'
@@ -29,13 +29,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if FIXTURES.isdisjoint(metafunc.fixturenames):
         return
     settings = metafunc.config.stash[SETTINGS]
-    if "edge_device" in metafunc.fixturenames and len(settings.devices) > 1:
+    required_expressions(metafunc.definition)
+    taken = _parametrized(metafunc.definition)
+    if "edge_device" in metafunc.fixturenames and len(settings.devices) > 1 and "edge_device" not in taken:
         metafunc.parametrize("edge_device", settings.devices, indirect=True, ids=settings.devices, scope="session")
-    if "edge_delegate" in metafunc.fixturenames:
+    if "edge_delegate" in metafunc.fixturenames and "edge_delegate" not in taken:
         marked = delegate_mark(metafunc.definition).names
         names = settings.delegates or marked
         if marked or len(names) > 1:
             metafunc.parametrize("edge_delegate", names, indirect=True, ids=[_short(name) for name in names])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """With pytest-xdist, check device specs before the workers start: an error in one would end in a traceback."""
+    if session.config.pluginmanager.hasplugin("dsession"):
+        from pytest_edgedevice.plugin.catalog import check_devices
+
+        check_devices(session.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check device specs once, before the first test, and only where a test needs a device."""
+    if hasattr(session.config, "workerinput") or session.config.pluginmanager.hasplugin("dsession"):
+        return
+    if any("edge_device" in getattr(item, "fixturenames", ()) for item in session.items):
+        from pytest_edgedevice.plugin.catalog import check_devices
+
+        check_devices(session.config)
 
 
 def is_device_test(item: pytest.Item) -> bool:
@@ -43,12 +65,8 @@ def is_device_test(item: pytest.Item) -> bool:
     return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-def delegate_mark(node: pytest.Item | pytest.Function | Any) -> DelegateMark:
-    """The closest ``edge_delegate`` marker.
-
-    Raises:
-        pytest.UsageError: It is misused; the message shows the form.
-    """
+def delegate_mark(node: Any) -> DelegateMark:
+    """The closest ``edge_delegate`` marker; its misuse fails with the right form."""
     mark = node.get_closest_marker("edge_delegate")
     if mark is None:
         return DelegateMark()
@@ -56,22 +74,46 @@ def delegate_mark(node: pytest.Item | pytest.Function | Any) -> DelegateMark:
     names_fit = bool(mark.args) and all(isinstance(name, str) and name for name in mark.args)
     words_fit = set(mark.kwargs) <= {"fallback", "options"} and fallback in ("fail", "allow")
     if not names_fit or not words_fit or not isinstance(options, Mapping):
-        raise pytest.UsageError(f"{node.nodeid}: edge_delegate is misused; its form is {DELEGATE_FORM}")
+        _misused(node, mark, DELEGATE_FORM)
     return DelegateMark(tuple(dict.fromkeys(mark.args)), fallback, options)
 
 
-def required_expressions(item: Any) -> list[str]:
-    """Expressions of all ``edge_requires`` markers.
-
-    Raises:
-        pytest.UsageError: One is misused; the message shows the form.
-    """
+def required_expressions(node: Any) -> list[str]:
+    """Expressions of all ``edge_requires`` markers; their misuse fails with the right form."""
     found = []
-    for mark in item.iter_markers("edge_requires"):
+    for mark in node.iter_markers("edge_requires"):
         if len(mark.args) != 1 or mark.kwargs or not isinstance(mark.args[0], str):
-            raise pytest.UsageError(f"{item.nodeid}: edge_requires is misused; its form is {REQUIRES_FORM}")
+            _misused(node, mark, REQUIRES_FORM)
+        _check_expression(node, mark.args[0])
         found.append(mark.args[0])
     return found
+
+
+def _check_expression(node: Any, text: str) -> None:
+    from pytest_edgedevice.errors import ConfigError, SpecError
+    from pytest_edgedevice.plugin.catalog import known_devices
+    from pytest_edgedevice.spec import parse_expression
+
+    try:
+        parse_expression(text, vocabulary=known_devices(node.config)[0].vocabulary())
+    except SpecError as error:
+        pytest.fail(f"{node.nodeid}: edge_requires({text!r}): {error}", pytrace=False)
+    except ConfigError:
+        return  # the device file is wrong, which is told once, when all tests are collected
+
+
+def _misused(node: Any, mark: pytest.Mark, form: str) -> None:
+    given = ", ".join([*map(repr, mark.args), *(f"{key}={value!r}" for key, value in mark.kwargs.items())])
+    pytest.fail(f"{node.nodeid}: {mark.name}({given}) is misused; its form is {form}", pytrace=False)
+
+
+def _parametrized(node: Any) -> set[str]:
+    """Names that the test's own ``parametrize`` marks give values to."""
+    names: set[str] = set()
+    for mark in node.iter_markers("parametrize"):
+        spoken = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        names.update(part.strip() for part in (spoken.split(",") if isinstance(spoken, str) else spoken))
+    return names
 
 
 def _short(delegate: str) -> str:

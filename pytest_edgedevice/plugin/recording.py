@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.device import Device
     from pytest_edgedevice.records import Record
-    from pytest_edgedevice.values import Evidence, Verdict
+    from pytest_edgedevice.values import Evidence
 
 PROPERTY = "edge.record"
 RECORDS = pytest.StashKey[list["Record"]]()
@@ -47,9 +47,11 @@ def keep(item: pytest.Item, evidence: Evidence) -> None:
     item.stash.setdefault(RECORDS, []).append(record)
 
 
-def keep_error(item: pytest.Item, check: str, verdict: Verdict, message: str) -> None:
-    """Make a record of a test that ended before a check could see anything."""
+def keep_error(item: pytest.Item, error: Any) -> None:
+    """Make a record of a test that an error of ours ended before a check could see anything."""
+    from pytest_edgedevice.errors import InfraError, ModelError
     from pytest_edgedevice.values import Evidence
 
     device = item.stash.get(DEVICE, None)
-    keep(item, Evidence(check, verdict, message, {}, device=device.name if device else ""))
+    check = "device" if isinstance(error, InfraError) else "model" if isinstance(error, ModelError) else "usage"
+    keep(item, Evidence(check, "fail", str(error), {}, device=device.name if device else ""))

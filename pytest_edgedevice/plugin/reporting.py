@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.plugin.options import MARKERS, SETTINGS, read_settings
+from pytest_edgedevice.plugin.options import MARKERS, release_short_form
 from pytest_edgedevice.plugin.recording import PROPERTY
+from pytest_edgedevice.plugin.settings import SETTINGS, read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from pytest_edgedevice.records import Record
 
 COLLECTOR = pytest.StashKey["Collector"]()
 COLOURS = {"passed": {"green": True}, "inconclusive": {"yellow": True}, "skipped": {"yellow": True}}
+NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
 
 
 class Collector:
@@ -24,7 +30,8 @@ class Collector:
         self._config = config
         self.records: list[Record] = []
         self.outcomes: dict[str, str] = {}
-        self.problems: list[str] = []
+        self.notes: list[tuple[str, bool]] = []
+        """Lines for the end of the run, and whether each is bad news."""
 
     def take(self, report: pytest.TestReport) -> None:
         """Take what a device test's report carries."""
@@ -45,15 +52,6 @@ class Collector:
         return bool(self.outcomes) and set(self.outcomes.values()) == {"skipped"}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Check the options before anything runs."""
-    for marker in MARKERS:
-        config.addinivalue_line("markers", marker)
-    config.stash[SETTINGS] = read_settings(config)
-    config.stash[COLLECTOR] = Collector(config)
-    config.pluginmanager.register(_Reports(config), "edgedevice-reports")
-
-
 class _Reports:
     """Hooks that need the run's configuration, which some of pytest's do not pass."""
 
@@ -61,48 +59,70 @@ class _Reports:
         self._config = config
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if not hasattr(self._config, "workerinput"):
-            self._config.stash[COLLECTOR].take(report)
+        self._config.stash[COLLECTOR].take(report)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options before anything runs."""
+    release_short_form(config)
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.stash[SETTINGS] = read_settings(config)
+    if not hasattr(config, "workerinput"):
+        config.stash[COLLECTOR] = Collector(config)
+        config.pluginmanager.register(_Reports(config), "edgedevice-reports")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the reports; in CI a run that tested nothing is not green."""
     config = session.config
-    collector, settings = config.stash[COLLECTOR], config.stash[SETTINGS]
-    if hasattr(config, "workerinput"):
+    collector = config.stash.get(COLLECTOR, None)
+    if collector is None or session.exitstatus in NOTHING_RAN or config.getoption("collectonly"):
         return
-    if settings.ci and collector.tested_nothing and session.exitstatus == pytest.ExitCode.OK:
-        collector.problems.append(f"all {len(collector.outcomes)} device tests were skipped; in CI that is a failure")
+    if config.stash[SETTINGS].ci and collector.tested_nothing:
+        count = len(collector.outcomes)
+        what = "the only device test was" if count == 1 else f"all {count} device tests were"
+        _fail(session, collector, f"{what} skipped; in CI that is a failure")
+    if config.stash[SETTINGS].reports:
+        _write(session, collector, config.stash[SETTINGS].reports)
+    if not config.pluginmanager.hasplugin("terminalreporter"):
+        for line, bad in collector.notes:
+            if bad:
+                print(line, file=sys.stderr)  # nobody else would say why the exit code is what it is
+
+
+def _fail(session: pytest.Session, collector: Collector, why: str) -> None:
+    collector.notes.append((f"edgedevice: {why}", True))
+    if session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if settings.reports:
-        _write(session, collector, settings.reports)
 
 
-def _write(session: pytest.Session, collector: Collector, paths: Any) -> None:
+def _write(session: pytest.Session, collector: Collector, paths: Iterable[Path]) -> None:
     from pytest_edgedevice.errors import InfraError
     from pytest_edgedevice.records import write_lines
 
+    count = len(collector.records)
     for path in paths:
         try:
             write_lines(path, collector.records)
         except InfraError as error:
-            collector.problems.append(str(error))
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            _fail(session, collector, str(error))
+        else:
+            collector.notes.append((f"edgedevice: {count} record{'s' * (count != 1)} in {path}", False))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table; nothing in runs without device tests."""
-    collector = config.stash[COLLECTOR]
-    if collector.records:
+    collector = config.stash.get(COLLECTOR, None)
+    if collector is None:
+        return
+    if collector.records and terminalreporter.verbosity > -2:
         from pytest_edgedevice.reports.terminal import table
 
         terminalreporter.section("edge devices")
         for line, outcome in table(collector.records, width=terminalreporter._tw.fullwidth):  # noqa: SLF001
             style = COLOURS.get(outcome, {"red": True}) if outcome else {"bold": True}
             terminalreporter.write_line(line, **style)
-    for path in config.stash[SETTINGS].reports:
-        terminalreporter.write_line(f"edgedevice: {len(collector.records)} records in {path}")
-    for problem in collector.problems:
-        terminalreporter.write_line(f"edgedevice: {problem}", red=True)
+    for line, bad in collector.notes:
+        terminalreporter.write_line(line, red=bad)

@@ -1,4 +1,4 @@
-"""What device tests share: the catalogue of devices, the open device, loaded models."""
+"""What device tests share: the open device, loaded models, the search for files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice.errors import ConfigError, DeviceNotFoundError, ModelError
-from pytest_edgedevice.inventory import load_inventory
+from pytest_edgedevice.errors import DeviceNotFoundError, EdgeDeviceError, ModelError
 from pytest_edgedevice.leases import Holder, Waiting
-from pytest_edgedevice.opening import Catalog, open_device
-from pytest_edgedevice.plugin.options import SETTINGS
-from pytest_edgedevice.plugin.recording import note_device
+from pytest_edgedevice.opening import open_device
+from pytest_edgedevice.plugin.catalog import catalog, known_devices
+from pytest_edgedevice.plugin.settings import SETTINGS
 from pytest_edgedevice.spec import parse_expression
 
 if TYPE_CHECKING:
@@ -23,31 +22,6 @@ if TYPE_CHECKING:
     from pytest_edgedevice.device import Device
     from pytest_edgedevice.plugin.parametrize import DelegateMark
     from pytest_edgedevice.runners.loaded import LoadedModel
-
-CATALOG = pytest.StashKey[Catalog]()
-
-
-def catalog(config: pytest.Config) -> Catalog:
-    """Devices of the device file and of other plugins, read once.
-
-    Raises:
-        ConfigError: The file is wrong, or a name is claimed twice.
-    """
-    if CATALOG not in config.stash:
-        settings = config.stash[SETTINGS]
-        inventory = load_inventory(config.rootpath, explicit=settings.config)
-        contributed: dict[str, Any] = {}
-        for devices in config.hook.pytest_edgedevice_devices(config=config):
-            for name, factory in (devices or {}).items():
-                if name in contributed or name in inventory.devices or name in ("local", "adb", "ssh", "ios"):
-                    other = "another one" if name in contributed else "the device file or a kind of that name"
-                    raise ConfigError(
-                        f"device name {name!r} is claimed twice: by a pytest_edgedevice_devices hook and {other}",
-                        hint="rename one of them",
-                    )
-                contributed[name] = factory
-        config.stash[CATALOG] = Catalog(inventory, contributed)
-    return config.stash[CATALOG]
 
 
 @contextlib.contextmanager
@@ -87,7 +61,7 @@ def _tell(config: pytest.Config, waiting: Waiting) -> None:
 
 def require(item: pytest.Item, device: Device, expressions: Sequence[str]) -> None:
     """Skip a test whose device does not fit its ``edge_requires`` markers."""
-    vocabulary = catalog(item.config).inventory.vocabulary()
+    vocabulary = known_devices(item.config)[0].vocabulary()
     for text in expressions:
         expression = parse_expression(text, vocabulary=vocabulary)
         if not expression.matches(device.facts):
@@ -104,7 +78,9 @@ class ModelLoader:
         self._delegate = delegate
         self._mark = mark
         self._models: list[LoadedModel] = []
-        note_device(request.node, device)
+
+    def __repr__(self) -> str:
+        return f"<edge_model on {self._device.name}, delegate {self._delegate}>"
 
     def __call__(
         self,
@@ -119,7 +95,7 @@ class ModelLoader:
         """Load a model; see ``Device.load``. What is not given comes from markers and options."""
         settings = self._request.config.stash[SETTINGS]
         model = self._device.load(
-            find(Path(path), self._request, settings.models, "models", ModelError),
+            find(path, self._request, settings.models, habit="models", error=ModelError),
             delegate=delegate or self._delegate,
             threads=settings.threads if threads is None else threads,
             engine=engine or settings.engine,
@@ -132,30 +108,35 @@ class ModelLoader:
 
     def close(self) -> None:
         """End the test's models."""
-        for model in self._models:
-            model.close()
+        with contextlib.ExitStack() as models:
+            for model in self._models:
+                models.callback(model.close)
 
 
 def find(
-    path: Path,
+    path: str | os.PathLike[str],
     request: pytest.FixtureRequest,
     folders: Sequence[Path],
+    *,
     habit: str,
-    error: type[ModelError] | Any,
+    error: type[EdgeDeviceError],
 ) -> Path:
     """Find a file that a test names: beside the test, in its folder ``habit``, in the ini's folders, in the root.
 
     Raises:
         error: It is in none of them; they are listed.
     """
+    what = habit.removesuffix("s")
+    if Path(path).is_absolute():
+        if not Path(path).exists():
+            raise error(f"{what} {str(path)!r} does not exist", hint="that is an absolute path; nothing was searched")
+        return Path(path)
     beside = request.path.parent
-    places = [beside, beside / habit, *folders, request.config.rootpath]
+    places = dict.fromkeys([beside, beside / habit, *folders, request.config.rootpath])
     for place in places:
         if (place / path).exists():
             return place / path
-    shown = ", ".join(dict.fromkeys(str(place) for place in places))
-    what = habit.removesuffix("s")
     raise error(
-        f"{what} {str(path)!r} does not exist; searched in {shown}",
-        hint=f"name its folder with edge_{habit} in the ini file",
+        f"{what} {str(path)!r} does not exist; searched in {', '.join(map(str, places))}",
+        hint=f"name its folder in the ini file: edge_{habit} = FOLDER",
     )

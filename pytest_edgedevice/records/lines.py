@@ -19,21 +19,37 @@ if TYPE_CHECKING:
 def write_lines(path: Path, records: Iterable[Record]) -> None:
     """Replace a file by records, one line each; an existing file stays as it was if that fails.
 
+    What is no regular file, such as ``/dev/stdout`` or a pipe, is written to and not replaced.
+
     Raises:
         InfraError: The file cannot be written.
     """
-    part = ""
+    text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+        target = Path(os.path.realpath(path))  # the file that a link names, not the link
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InfraError(
+            f"cannot write the report {str(path)!r}: {reason}", hint="name a file in a folder that you may write to"
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(prefix=".edgedevice-", suffix=".part", dir=path.parent)
+    try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(record, allow_nan=False) + "\n" for record in records)
+            file.write(text)
         _share(Path(part))
         Path(part).replace(path)
-    except OSError as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             Path(part).unlink()
-        raise InfraError(f"cannot write the report {str(path)!r}: {error.strerror or error}") from error
+        raise
 
 
 def read_lines(path: Path) -> list[Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,12 +81,21 @@ def _delegate(placement: Placement | None) -> Record | None:
 
 
 def _plain(value: Any) -> Any:
-    """Plain JSON types, whatever sequence or scalar type came in."""
+    """Plain JSON types, whatever sequence or scalar type came in; of anything else its text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, str | bool | int):
+    if hasattr(value, "tolist"):  # an array, or one of numpy's scalars
+        return _plain(value.tolist())
+    if value is None or isinstance(value, bool):
         return value
-    number = float(value)
-    return number if math.isfinite(number) else None
+    if isinstance(value, Real):
+        return _number(value)
+    return str(value)
+
+
+def _number(value: Real) -> int | float | None:
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,95 @@
+"""Whose fault an exception is, and how much of its traceback a user should see.
+
+Pure functions on exceptions; what pytest is told is decided in ``outcomes``.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOUSE = Path(__file__).parent.parent
+LIBRARY = Path(sysconfig.get_path("stdlib"))
+MACHINERY = frozenset({"_pytest", "pluggy", "xdist"})
+RANK = ("passed", "skipped", "inconclusive", "failed", "infra")
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an exception is one of ours, or derived from one by whoever adds a device."""
+    # nothing of ours can have been raised before its module was imported
+    errors, verdict = (sys.modules.get(f"pytest_edgedevice.{name}") for name in ("errors", "checks.verdict"))
+    return (errors is not None and isinstance(error, errors.EdgeDeviceError)) or (
+        verdict is not None and isinstance(error, verdict.CheckFailed)
+    )
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """What an exception makes of a test's outcome."""
+    if error is None:
+        return "passed"
+    if isinstance(error, pytest.skip.Exception):
+        return "skipped"
+    if is_infra(error):
+        return "infra"
+    evidence = getattr(error, "evidence", None) if is_ours(error) else None
+    return "inconclusive" if getattr(evidence, "verdict", None) == "inconclusive" else "failed"
+
+
+def is_infra(error: BaseException) -> bool:
+    """Whether the world failed; of a group of exceptions, whether that is all that happened."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_infra(one) for one in error.exceptions)
+    from pytest_edgedevice.errors import InfraError
+
+    return isinstance(error, InfraError)
+
+
+def shorten(error: BaseException) -> bool:
+    """End the traceback at the user's line, and hide what we caught on the way.
+
+    Returns:
+        Whether a line of the user's is left; the traceback is unchanged otherwise.
+    """
+    if is_ours(error):
+        error.__cause__, error.__suppress_context__ = None, True
+    kept = list(_without_ours(error))
+    if not kept:
+        return False
+    rebuilt: TracebackType | None = None
+    for part in reversed(kept):
+        rebuilt = TracebackType(rebuilt, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    error.__traceback__ = rebuilt
+    return True
+
+
+def _without_ours(error: BaseException) -> Iterator[TracebackType]:
+    """The frames up to the last of the user's, without ours; none where there is none of the user's."""
+    frames = []
+    part = error.__traceback__
+    while part is not None:
+        frames.append(part)
+        part = part.tb_next
+    last = max((number for number, one in enumerate(frames) if _is_users(_file(one))), default=-1)
+    # of a foreign exception that was raised below us all is shown: it may be our mistake
+    if is_ours(error) or last == len(frames) - 1:
+        yield from (one for one in frames[: last + 1] if not _file(one).is_relative_to(HOUSE))
+    else:
+        yield from frames
+
+
+def _file(part: TracebackType) -> Path:
+    return Path(part.tb_frame.f_code.co_filename)
+
+
+def _is_users(path: Path) -> bool:
+    if path.is_relative_to(HOUSE) or not MACHINERY.isdisjoint(path.parts):
+        return False
+    return not path.is_relative_to(LIBRARY) or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)

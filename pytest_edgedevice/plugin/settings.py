@@ -1,0 +1,192 @@
+"""What command line, environment and ini file add up to, checked.
+
+Precedence: command line, environment, ini file, default. Knows nothing of what
+a device spec means: that needs the device file, and waits for a device test.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENVIRONMENT = "PYTEST_EDGE_DEVICE"
+DEFAULT_DEVICE = "local"
+WAIT_S, WAIT_CI_S, TIMEOUT_S = 60.0, 600.0, 60.0
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
+"""The same as ``device.DELEGATES``, which start-up must not import; a test compares them."""
+ENGINES = ("litert", "tflite")
+POLICIES = ("fail", "warn")
+REPORTS = ("json",)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for.
+
+    Attributes:
+        devices: Device specs; more than one make a matrix.
+        origin: Where they come from: ``--device``, the environment variable or the ini key; empty for the default.
+        named: Whether they were named on the command line or in the environment.
+        delegates: Delegates that override the markers; empty leaves the choice to them.
+        engine: Engine; empty for the device's own choice.
+        threads: Threads for the engine's kernels.
+        wait_s: How long to wait for a device that somebody else holds.
+        timeout_s: Deadline of each exchange with the device.
+        reports: Files to write records to.
+        update_goldens: Write references from the tests' ``reference`` callables.
+        config: Device file; None searches for ``edgedevice.toml``.
+        on_inconclusive: ``fail`` or ``warn``.
+        models, goldens: Folders to search for model files and golden sets.
+        ci: Whether this is a CI run.
+    """
+
+    devices: tuple[str, ...]
+    origin: str
+    named: bool
+    delegates: tuple[str, ...]
+    engine: str
+    threads: int
+    wait_s: float
+    timeout_s: float
+    reports: tuple[Path, ...]
+    update_goldens: bool
+    config: Path | None
+    on_inconclusive: str
+    models: tuple[Path, ...]
+    goldens: tuple[Path, ...]
+    ci: bool
+
+
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Add up options, environment and ini.
+
+    Raises:
+        pytest.UsageError: A value cannot be used; the message names it and what it may be.
+    """
+    ci = os.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no", "off")
+    devices, origin = _devices(config)
+    return Settings(
+        devices=devices,
+        origin=origin,
+        named=origin in ("--device", ENVIRONMENT),
+        delegates=_delegates(config),
+        engine=_choice(config, "edge_engine", ENGINES, default=""),
+        threads=_whole(config, "edge_threads", 1),
+        wait_s=_seconds(config, "edge_wait", WAIT_CI_S if ci else WAIT_S, least=0),
+        timeout_s=_seconds(config, "edge_timeout", TIMEOUT_S, least=0.001),
+        reports=_reports(config),
+        update_goldens=bool(config.getoption("edge_update_goldens")),
+        config=_config_file(config),
+        on_inconclusive=_choice(config, "edge_inconclusive", POLICIES, default="fail"),
+        models=tuple(config.getini("edge_models")),
+        goldens=tuple(config.getini("edge_goldens")),
+        ci=ci,
+    )
+
+
+def _devices(config: pytest.Config) -> tuple[tuple[str, ...], str]:
+    """Specs and where they come from."""
+    environment = [part.strip() for part in os.environ.get(ENVIRONMENT, "").split(",") if part.strip()]
+    sources = (
+        ("--device", config.getoption("edge_device")),
+        (ENVIRONMENT, environment),
+        ("edge_device in the ini file", config.getini("edge_device")),
+    )
+    for origin, specs in sources:
+        if specs:
+            return tuple(dict.fromkeys(specs)), origin
+    return (DEFAULT_DEVICE,), ""
+
+
+def _delegates(config: pytest.Config) -> tuple[str, ...]:
+    names, where = _several(config, "edge_delegate")
+    for name in names:
+        library = name.removeprefix("external:")
+        if name not in DELEGATES and (library == name or not library):
+            raise pytest.UsageError(f"{where}: {name!r} is not one of {', '.join(DELEGATES)}, external:PATH")
+    return tuple(dict.fromkeys(names))
+
+
+def _reports(config: pytest.Config) -> tuple[Path, ...]:
+    texts, where = _several(config, "edge_report")
+    base = config.invocation_params.dir if where.startswith("--") else _ini_folder(config)
+    return tuple(dict.fromkeys(_report(where, base, text) for text in texts))
+
+
+def _report(where: str, base: Path, text: str) -> Path:
+    form, equals, name = (part.strip() for part in text.partition("="))
+    if form not in REPORTS or not equals or not name:
+        known = ", ".join(f"{known}=PATH" for known in REPORTS)
+        raise pytest.UsageError(f"{where}: {text!r} is not FORMAT=PATH with a known format; there is: {known}")
+    path = base / name
+    if path.is_dir():
+        raise pytest.UsageError(f"{where}: {str(path)!r} is a folder; name a file, e.g. {form}={name}/edge.jsonl")
+    return path
+
+
+def _config_file(config: pytest.Config) -> Path | None:
+    option, ini = config.getoption("edge_config"), str(config.getini("edge_config") or "")
+    if option:
+        return config.invocation_params.dir / str(option)
+    return _ini_folder(config) / ini if ini else None
+
+
+def _ini_folder(config: pytest.Config) -> Path:
+    return config.inipath.parent if config.inipath else config.rootpath
+
+
+def _several(config: pytest.Config, name: str) -> tuple[list[str], str]:
+    """Values of an option that may be repeated, and where they come from."""
+    given = config.getoption(name)
+    return (given, _option(name)) if given else (config.getini(name), _ini(name))
+
+
+def _one(config: pytest.Config, name: str, default: object) -> tuple[str, str]:
+    """The value of an option, and where it comes from."""
+    given = config.getoption(name)
+    if given is not None:
+        return str(given).strip(), _option(name)
+    return str(config.getini(name) or "").strip() or str(default), _ini(name)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _ini(name: str) -> str:
+    return f"{name} in the ini file"
+
+
+def _choice(config: pytest.Config, name: str, known: tuple[str, ...], *, default: str) -> str:
+    text, where = _one(config, name, default)
+    if text not in (*known, default):
+        raise pytest.UsageError(f"{where}: {text!r} is not one of {', '.join(known)}")
+    return text
+
+
+def _whole(config: pytest.Config, name: str, default: int) -> int:
+    text, where = _one(config, name, default)
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 1024:
+        raise pytest.UsageError(f"{where}: {text!r} is not a whole number from 1 to 1024")
+    return int(text)
+
+
+def _seconds(config: pytest.Config, name: str, default: float, *, least: float) -> float:
+    text, where = _one(config, name, default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value < 1e9:
+        raise pytest.UsageError(f"{where}: {text!r} is not a number of seconds of at least {least:g}")
+    return value
