@@ -1,0 +1,259 @@
+"""The README is run: its tests pass, its files parse, its tables agree with the code."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shlex
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fixtures.recipes import digits
+from pytest_edgedevice import __version__, errors, plugin
+from pytest_edgedevice.cli.main import _parser
+from pytest_edgedevice.device import DELEGATES
+from pytest_edgedevice.inventory import Inventory, load_inventory, locate
+from pytest_edgedevice.leases import folder
+from pytest_edgedevice.plugin import options, settings
+from pytest_edgedevice.spec import BUILT_IN
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PYTHON = {text.split()[1]: text for language, text in BLOCKS if language == "python"}
+TESTS = [name for name in PYTHON if name.startswith("test_")]
+SCRIPTS = [name for name in PYTHON if not name.startswith(("test_", "conftest"))]
+COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.splitlines()]
+# whoever else is installed must not decide how the README runs; a busy machine may leave a budget undecided
+QUIET = ("-p", "no:playwright", "-p", "no:randomly", "--edge-inconclusive", "warn")
+MODELS = {
+    "my_model.tflite": "models/digits_float32.tflite",
+    "my_model_int8.tflite": "models/digits_int8.tflite",
+    "other_model.tflite": "tiny/partial.tflite",
+    "face_detector.tflite": "models/face_detector.tflite",
+}
+SERVER = """
+import numpy as np
+
+WEIGHTS = dict(np.load("weights.npz"))
+
+def predict(images):
+    hidden = np.maximum(images.reshape(len(images), -1) @ WEIGHTS["hidden"].T + WEIGHTS["hidden_bias"], 0)
+    logits = hidden @ WEIGHTS["logits"].T + WEIGHTS["logits_bias"]
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+"""
+
+
+def blocks(language: str) -> list[str]:
+    return [text for kind, text in BLOCKS if kind == language]
+
+
+def column(heading: str) -> list[str]:
+    """What the first column of the table under a heading holds between its first backticks."""
+    section = README.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def own_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(folder.ENVIRONMENT, str(tmp_path))
+    for name in (settings.ENVIRONMENT, locate.ENVIRONMENT):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with everything that the README's reader has: models, a server, and the README's own files."""
+    for name, source in MODELS.items():
+        shutil.copy(ROOT / "fixtures" / source, pytester.path / name)
+    shutil.copy(digits.WEIGHTS, pytester.path / "weights.npz")
+    (pytester.path / "server.py").write_text(SERVER)
+    for name, text in PYTHON.items():
+        (pytester.path / name).write_text(text)
+    golden = pytester.path / "goldens" / "digits"
+    golden.mkdir(parents=True)
+    shutil.copy(ROOT / "examples" / "goldens" / "digits" / "images.npy", golden)
+    (golden / "golden.json").write_text(blocks("json")[0])
+    return pytester
+
+
+def run_script(project: pytest.Pytester, name: str) -> str:
+    ran = project.runpython(project.path / name)
+    assert ran.ret == 0, ran.stderr.str()
+    return ran.stdout.str()
+
+
+def record(project: pytest.Pytester) -> pytest.RunResult:
+    return project.runpytest(*QUIET, "test_golden.py", "--edge-update-goldens")
+
+
+def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> None:
+    assert len(PYTHON) == len(blocks("python"))
+    assert TESTS == ["test_my_model.py", "test_golden.py", "test_delegates.py", "test_int8.py", "test_requires.py"]
+    assert SCRIPTS == ["save_reference.py", "names.py", "search.py"]
+
+
+def test_the_first_test_passes_with_the_saved_reference(project: pytest.Pytester) -> None:
+    run_script(project, "save_reference.py")
+    project.runpytest(*QUIET, "test_my_model.py").assert_outcomes(passed=1)
+
+
+def test_the_first_test_fails_with_the_wrong_model(project: pytest.Pytester) -> None:
+    """What the README's reader sees is no test that always passes."""
+    run_script(project, "save_reference.py")
+    shutil.copy(digits.WEIGHTS.with_name("digits_int8.tflite"), project.path / "my_model.tflite")
+    project.runpytest(*QUIET, "test_my_model.py").assert_outcomes(failed=1)
+
+
+def test_recording_a_golden_fails_once_and_passes_then(project: pytest.Pytester) -> None:
+    recorded = record(project)
+    recorded.assert_outcomes(failed=1)
+    recorded.stdout.fnmatch_lines(["*run again without --edge-update-goldens*"])
+    project.runpytest(*QUIET, "test_golden.py").assert_outcomes(passed=1)
+
+
+def test_delegates_are_proven(project: pytest.Pytester) -> None:
+    project.runpytest(*QUIET, "test_delegates.py").assert_outcomes(passed=3)
+
+
+def test_the_int8_model_passes_on_the_float_golden(project: pytest.Pytester) -> None:
+    record(project)
+    project.runpytest(*QUIET, "test_int8.py").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("device", ["local", "polite"])
+def test_a_required_device_and_the_contributed_one_run_the_test(project: pytest.Pytester, device: str) -> None:
+    ran = project.runpytest(*QUIET, "test_requires.py", "--device", device)
+    outcomes = ran.parseoutcomes()
+    assert outcomes.get("passed", 0) + outcomes.get("skipped", 0) == 1  # a machine of one core skips
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [("names.py", "image float32 (1, 8, 8)"), ("search.py", "(4, 896, 1)")],
+)
+def test_scripts_print_what_they_say(project: pytest.Pytester, script: str, shown: str) -> None:
+    assert shown in run_script(project, script)
+
+
+def inventory(tmp_path: Path) -> Inventory:
+    """The device file of the README."""
+    (text,) = [text for text in blocks("toml") if "[devices." in text]
+    (tmp_path / "edgedevice.toml").write_text(text)
+    return load_inventory(tmp_path)
+
+
+def test_the_device_file_is_valid(tmp_path: Path) -> None:
+    assert list(inventory(tmp_path).devices) == ["bench", "old-runtime"]
+
+
+def test_every_device_spec_is_understood(tmp_path: Path) -> None:
+    specs = [one or two for one, two in re.findall(r"--device (?:\"([^\"]+)\"|([a-z]+)\b)", README)]
+    assert len(specs) > 5
+    known = inventory(tmp_path)
+    for spec in set(specs) - {"polite"}:  # which a hook contributes
+        known.parse(spec)
+
+
+def test_every_json_block_is_json() -> None:
+    for text in blocks("json"):
+        json.loads(text)
+
+
+def help_text(pytester: pytest.Pytester) -> str:
+    return pytester.runpytest(*QUIET, "--help").stdout.str()
+
+
+def test_every_command_uses_options_that_there_are(pytester: pytest.Pytester) -> None:
+    known = set(re.findall(r"--[a-z][a-z-]+", help_text(pytester)))
+    for command in COMMANDS:
+        for part in command.split(" && "):
+            program, *arguments = shlex.split(part)
+            if program == "pytest":
+                assert {one for one in arguments if one.startswith("--")} <= known, part
+            elif program == "edgedevice":
+                _parser().parse_args(arguments)
+            else:
+                assert part in ("pip install .", "./tests/run")
+
+
+def test_every_option_in_the_text_exists(pytester: pytest.Pytester) -> None:
+    known = set(re.findall(r"--[a-z][a-z-]+", help_text(pytester)))
+    assert set(re.findall(r"--(?:edge-[a-z-]+|device|junit-xml)", README)) <= known
+
+
+def test_the_table_of_options_is_complete(pytester: pytest.Pytester) -> None:
+    ours = set(re.findall(r"^  (--(?:edge-[a-z-]+|device))\b", help_text(pytester), re.MULTILINE))
+    assert {one.split()[0] for one in column("### Options")} == ours
+
+
+def test_the_table_of_ini_keys_is_complete(pytester: pytest.Pytester) -> None:
+    ours = re.findall(r"^  (edge_[a-z_]+) \(", help_text(pytester), re.MULTILINE)
+    assert column("### Ini keys") == ours
+
+
+def test_the_ini_block_uses_known_keys() -> None:
+    (text,) = [text for text in blocks("toml") if "pytest.ini_options" in text]
+    assert set(tomllib.loads(text)["tool"]["pytest"]["ini_options"]) <= set(column("### Ini keys"))
+
+
+def test_the_table_of_variables_is_complete() -> None:
+    assert column("### Environment") == [settings.ENVIRONMENT, locate.ENVIRONMENT, folder.ENVIRONMENT, "CI"]
+
+
+def test_the_table_of_markers_is_complete() -> None:
+    assert column("### Markers") == [marker.partition(": ")[0] for marker in options.MARKERS]
+
+
+def test_the_table_of_fixtures_is_complete() -> None:
+    assert sorted(column("### Fixtures")) == [name for name in sorted(plugin.__all__) if name.startswith("edge_")]
+
+
+def test_the_table_of_facts_is_the_vocabulary() -> None:
+    section = README.split("\n### Facts\n", 1)[1].split("\n#", 1)[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*); e.g. `(.*)` \|$", section, re.MULTILINE)
+    assert rows == [(fact.name, fact.type, fact.sentence.rstrip("."), fact.example) for fact in BUILT_IN.values()]
+
+
+def test_the_table_of_delegates_is_complete() -> None:
+    assert sorted(column("### Delegates and engines")) == sorted([*DELEGATES, "external:PATH"])
+
+
+def test_every_exception_stands_in_the_table_of_outcomes() -> None:
+    section = README.split("\n## Whose fault it is\n", 1)[1].split("\n## ", 1)[0]
+    ours = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__}
+    assert set(re.findall(r"`([A-Z]\w+)`", section)) == (ours - {"EdgeDeviceError"}) | {"CheckFailed"}
+
+
+def test_links_lead_somewhere() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-")
+        for one in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target[1:] in headings if target.startswith("#") else (ROOT / target).exists(), target
+
+
+def test_extras_that_are_named_exist() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(re.findall(r"pytest-edgedevice\[(\w+)\]", README)) <= set(extras)
+
+
+def test_the_defaults_in_the_text_are_those_of_the_code() -> None:
+    assert f"({settings.WAIT_S:g}, in CI {settings.WAIT_CI_S:g})" in README
+    assert f"deadline of each exchange with the device ({settings.TIMEOUT_S:g})" in README
+
+
+def test_the_figures_have_their_place() -> None:
+    assert README.index("<!-- figures -->") < README.index("<!-- end of figures -->")
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    found = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None
+    assert found[1] == __version__
