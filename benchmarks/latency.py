@@ -1,6 +1,6 @@
 """Latency that ``measure()`` reports against a bare ``invoke()`` loop in this process, interleaved.
 
-    python -m benchmarks.latency [--rounds 15]
+python -m benchmarks.latency [--rounds 15]
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def bare(path: Path) -> Any:
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
     for detail in interpreter.get_input_details():
-        interpreter.set_tensor(detail["index"], np.random.default_rng(0).random(detail["shape"]).astype(detail["dtype"]))
+        interpreter.set_tensor(
+            detail["index"], np.random.default_rng(0).random(detail["shape"]).astype(detail["dtype"])
+        )
     return interpreter
 
 
@@ -67,12 +69,23 @@ def main() -> bool:
             small = digits.measure(min_runs=RUNS, max_runs=RUNS)
             tiny.append((small.p50_ms - quantile(bare_series(bare_digits), 0.5)) * 1e3)
     median, tail, gap = (statistics.median(values) for values in (medians, tails, tiny))
-    return all([
-        row("BlazeFace: median of `measure()` / bare `invoke()` loop", f"{median:.3f}", "0.99 to 1.01",
-            met=abs(median - 1) <= 0.01),
-        row("BlazeFace: p95 of the same", f"{tail:.3f}", "0.95 to 1.05", met=abs(tail - 1) <= 0.05),
-        row("digits, under 1 us: median of `measure()` - bare loop", f"{gap:+.2f} us", "within 2 us", met=abs(gap) <= 2),
-    ])
+    return all(
+        [
+            row(
+                "BlazeFace: median of `measure()` / bare `invoke()` loop",
+                f"{median:.3f}",
+                "0.99 to 1.01",
+                met=abs(median - 1) <= 0.01,
+            ),
+            row("BlazeFace: p95 of the same", f"{tail:.3f}", "0.95 to 1.05", met=abs(tail - 1) <= 0.05),
+            row(
+                "digits, under 1 us: median of `measure()` - bare loop",
+                f"{gap:+.2f} us",
+                "within 2 us",
+                met=abs(gap) <= 2,
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":

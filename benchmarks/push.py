@@ -1,6 +1,6 @@
 """Bring a 50 MB model to the local device, against ``cp``.
 
-    python -m benchmarks.push [--rounds 15]
+python -m benchmarks.push [--rounds 15]
 """
 
 from __future__ import annotations
@@ -52,10 +52,17 @@ def main() -> bool:
                 assert transport.push(model, timeout_s=60).sent_bytes == 0
                 beyond.append((seconds(start) - hashing) * 1e3)
     cold, unchanged = ratio(ours, theirs), statistics.median(beyond)
-    return all([
-        row("50 MB model, cold: push / `cp`", f"{cold:.2f}", "at most 1.5", met=cold <= 1.5),
-        row("50 MB model, unchanged: push - hashing it", f"{unchanged:+.1f} ms", "at most 20 ms", met=unchanged <= 20),
-    ])
+    return all(
+        [
+            row("50 MB model, cold: push / `cp`", f"{cold:.2f}", "at most 1.5", met=cold <= 1.5),
+            row(
+                "50 MB model, unchanged: push - hashing it",
+                f"{unchanged:+.1f} ms",
+                "at most 20 ms",
+                met=unchanged <= 20,
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":

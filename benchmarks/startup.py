@@ -1,6 +1,6 @@
 """What the plugin costs a project without device tests.
 
-    python -m benchmarks.startup [--rounds 21]
+python -m benchmarks.startup [--rounds 21]
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ def main() -> bool:
         ours, theirs = interleave([run, lambda: run("-p", "no:edgedevice")], rounds)
         clean = "HEAVY []" in run()
     cost = statistics.median((a - b) * 1e3 for a, b in zip(ours, theirs, strict=True))
-    return all([
-        row("pytest start-up with the plugin - without it", f"{cost:+.1f} ms", "at most 10 ms", met=cost <= 10),
-        row("numpy, PIL and runtimes in `sys.modules`", "absent" if clean else "present", "absent", met=clean),
-    ])
+    return all(
+        [
+            row("pytest start-up with the plugin - without it", f"{cost:+.1f} ms", "at most 10 ms", met=cost <= 10),
+            row("numpy, PIL and runtimes in `sys.modules`", "absent" if clean else "present", "absent", met=clean),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """200 samples through ``run()`` against a bare interpreter loop, and against one process for each input.
 
-    python -m benchmarks.throughput [--rounds 11]
+python -m benchmarks.throughput [--rounds 11]
 """
 
 from __future__ import annotations
@@ -54,13 +54,26 @@ def main() -> bool:
         one = Path(folder) / "one.npy"
         np.save(one, images[:1])
         command = [sys.executable, "-c", ONE_PROCESS, str(FACE), str(one), str(Path(folder) / "out")]
-        single, many = interleave([lambda: subprocess.run(command, check=True, capture_output=True),
-                                   lambda: model.run(images)], 5)
+        single, many = interleave(
+            [lambda: subprocess.run(command, check=True, capture_output=True), lambda: model.run(images)], 5
+        )
     share, times = 1 / ratio(ours, theirs), ratio(single, many) * SAMPLES
-    return all([
-        row("200 BlazeFace samples: throughput of `run()` / bare loop", f"{share:.3f}", "at least 0.95", met=share >= 0.95),
-        row("the same against one process for each input", f"{times:.0f} times", "at least 20 times", met=times >= 20),
-    ])
+    return all(
+        [
+            row(
+                "200 BlazeFace samples: throughput of `run()` / bare loop",
+                f"{share:.3f}",
+                "at least 0.95",
+                met=share >= 0.95,
+            ),
+            row(
+                "the same against one process for each input",
+                f"{times:.0f} times",
+                "at least 20 times",
+                met=times >= 20,
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":

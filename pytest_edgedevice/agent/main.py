@@ -1,8 +1,8 @@
 """The agent's process: descriptors, threads and the end of it all.
 
 The protocol runs over the descriptors that were standard input and output.
-Whatever a runtime prints goes to standard error instead. A thread reads ahead,
-so that the next samples arrive while this one is computed; when its peer is
+Whatever a runtime prints goes to standard error instead. Threads read
+ahead and write behind, so that samples travel while others are computed; when the peer is
 gone the process ends at once, even in the middle of an inference.
 """
 
@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import hashlib
 import os
 import queue
 import shutil
 import sys
 import threading
+import zipfile
 from typing import List, NoReturn, Optional, Sequence, Union
 
 from pytest_edgedevice.agent import SENTINEL
-from pytest_edgedevice.agent.session import WINDOW, Session
-from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, WireError, encode
+from pytest_edgedevice.agent.session import WINDOW, Reply, Session
+from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, Header, WireError, encode
 
 EXIT_PROTOCOL = 65
+KEEP_BYTES = 64 << 20
 MAX_BUFFERS = 512  # below every system's IOV_MAX
 
 
@@ -32,27 +35,52 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--folder", required=True, help="folder with the blobs")
     parser.add_argument("--wipe", action="store_true", help="remove the folder when the peer vanishes without a bye")
     options = parser.parse_args(arguments)
+    _keep_freed_memory()
     source, sink = _claim_descriptors()
     session = Session(options.folder, _own_hash())
     inbox: queue.Queue[Union[Frame, WireError]] = queue.Queue(maxsize=WINDOW)
     lost = options.folder if options.wipe else None
+    outbox: queue.Queue[Optional[Reply]] = queue.Queue(maxsize=WINDOW)
+    writer = threading.Thread(target=_write, args=(sink, outbox, lost), daemon=True)
     threading.Thread(target=_read, args=(source, inbox, lost), daemon=True).start()
-    try:
-        os.write(sink, SENTINEL)
-        write_all(sink, encode(session.hello()))
-        return _serve(session, inbox, sink)
-    except BrokenPipeError:
-        _vanish(lost)
+    os.write(sink, SENTINEL)
+    writer.start()
+    outbox.put((session.hello(), []))
+    status = _serve(session, inbox, outbox)
+    outbox.put(None)
+    writer.join()
+    return status
 
 
-def _serve(session: Session, inbox: queue.Queue[Union[Frame, WireError]], sink: int) -> int:
+def _serve(session: Session, inbox: queue.Queue[Union[Frame, WireError]], outbox: queue.Queue[Optional[Reply]]) -> int:
     while not session.ended:
         message = inbox.get()
         if isinstance(message, WireError):
-            write_all(sink, encode({"op": "error", "id": None, "kind": "protocol", "message": str(message)}))
+            outbox.put(({"op": "error", "id": None, "kind": "protocol", "message": str(message)}, []))
             return EXIT_PROTOCOL
-        write_all(sink, encode(*session.answer(message)))
+        outbox.put(session.answer(message))
     return 0
+
+
+def _write(sink: int, outbox: queue.Queue[Optional[Reply]], lost: Optional[str]) -> None:
+    """Send replies while the next samples are computed."""
+    try:
+        while True:
+            reply = outbox.get()
+            if reply is None:
+                return
+            write_all(sink, _encoded(*reply))
+    except OSError:
+        _vanish(lost)
+
+
+def _encoded(header: Header, payload: List[Buffer]) -> List[Buffer]:
+    """A reply as buffers; one that the wire cannot carry becomes an error that it can."""
+    try:
+        return encode(header, payload)
+    except WireError as error:
+        text = f"the reply to {header['op']!r} cannot be sent: {error}"
+        return encode({"op": "error", "id": header["id"], "kind": "model", "message": text})
 
 
 def _claim_descriptors() -> tuple[int, int]:
@@ -64,8 +92,19 @@ def _claim_descriptors() -> tuple[int, int]:
     return source, sink
 
 
+def _keep_freed_memory() -> None:
+    """Have glibc keep one request's buffers for the next: fresh ones cost page faults beside the inference."""
+    trim_threshold, mmap_threshold = -1, -3
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        library = ctypes.CDLL(None)
+        library.mallopt(trim_threshold, KEEP_BYTES)
+        library.mallopt(mmap_threshold, KEEP_BYTES)
+
+
 def _own_hash() -> str:
     """Hash of the zipapp this code came from; empty when it runs from a folder."""
+    if not zipfile.is_zipfile(sys.argv[0]):
+        return ""
     try:
         with open(sys.argv[0], "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
@@ -79,8 +118,7 @@ def _read(source: int, inbox: queue.Queue[Union[Frame, WireError]], lost: Option
         while True:
             count = os.readv(source, [reader.buffer()])
             if count == 0:
-                reader.eof()
-                break
+                break  # in the middle of a frame or not: nobody is left to be told
             frame = reader.advance(count)
             if frame is not None:
                 inbox.put(frame)

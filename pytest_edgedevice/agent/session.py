@@ -12,12 +12,13 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from pytest_edgedevice.agent import PROTOCOL_VERSION, conditions, engines
+from pytest_edgedevice.agent.column import Column
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
 from pytest_edgedevice.agent.measuring import clock_tick_ns, timed_runs
 from pytest_edgedevice.agent.store import Store, StoreError
 from pytest_edgedevice.agent.wire import Buffer, Frame, Header, WireError, describe, split_tensors
 
-WINDOW = 4
+WINDOW = 8
 """Requests a host may have in flight."""
 
 Reply = Tuple[Header, List[Buffer]]
@@ -85,7 +86,7 @@ class Session:
             reply, buffers = _error("memory", "out of memory on the device"), []
         except Exception as error:  # noqa: BLE001 - the host must hear of it, whatever an engine raises
             reply, buffers = _error("internal", f"{type(error).__name__}: {error}"), []
-        reply["id"] = number
+        reply["id"] = number if type(number) is int else None
         return reply, buffers
 
     def _handler(self, header: Header) -> Callable[[Header, memoryview], Reply]:
@@ -140,14 +141,14 @@ class Session:
     def _run(self, header: Header, payload: memoryview) -> Reply:
         engine = self._loaded()
         samples, columns = _inputs(engine, header, payload)
-        collected: List[List[Any]] = [[] for _ in engine.outputs]
+        collected = [Column(samples) for _ in engine.outputs]
         elapsed: List[int] = []
         for sample in range(samples):
             engine.reset()
             engine.set_inputs([column[sample] for column in columns])
             elapsed.append(self._timed_invoke(engine))
             for position, results in enumerate(collected):
-                results.append(engine.output(position))
+                results.add(engine.output(position))
         return _outputs(engine, collected, elapsed)
 
     def _timed_invoke(self, engine: Engine) -> int:
@@ -227,21 +228,17 @@ def _fits(shape: Tuple[int, ...], pattern: List[int]) -> bool:
     return all(want in (-1, size) for size, want in zip(shape, pattern))
 
 
-def _outputs(engine: Engine, collected: List[List[Any]], elapsed: List[int]) -> Reply:
+def _outputs(engine: Engine, collected: List[Column], elapsed: List[int]) -> Reply:
     """Outputs stacked along a new first axis; one entry a sample where the shapes vary."""
     import numpy as np
 
     tensors: List[Header] = []
     buffers: List[Buffer] = []
-    for spec, results in zip(engine.outputs, collected):
-        if len({result.shape for result in results}) == 1:
-            stacked = results[0][None] if len(results) == 1 else np.stack(results)
-            tensors.append(describe(spec["name"], spec["dtype"], stacked.shape))
-            buffers.append(_bytes(stacked))
-            continue
-        for result in results:
-            tensors.append(describe(spec["name"], spec["dtype"], result.shape, "sample"))
-            buffers.append(_bytes(result))
+    for spec, column in zip(engine.outputs, collected):
+        role = "sample" if column.varies else "tensor"
+        for array in column.arrays:
+            tensors.append(describe(spec["name"], spec["dtype"], array.shape, role))
+            buffers.append(_bytes(array))
     times = np.asarray(elapsed, dtype=np.int64)
     tensors.append(describe("inference_ns", "int64", times.shape, "timing"))
     buffers.append(_bytes(times))

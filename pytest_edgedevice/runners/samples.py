@@ -37,7 +37,7 @@ def has_batch_axis(spec: TensorSpec) -> bool:
     return bool(spec.shape) and spec.shape[0] in (1, -1)
 
 
-def batches(inputs: Inputs, specs: Sequence[TensorSpec], *, allow_nan: bool) -> list[Batch]:
+def batches(inputs: Inputs, specs: Sequence[TensorSpec]) -> list[Batch]:
     """Check inputs against a model and bring them into the model's shapes, without copying.
 
     Args:
@@ -45,10 +45,9 @@ def batches(inputs: Inputs, specs: Sequence[TensorSpec], *, allow_nan: bool) -> 
             mappings where shapes vary; or one array for a model with one input.
             A list under a name holds one array a sample.
         specs: The model's inputs.
-        allow_nan: Accept NaN.
 
     Raises:
-        InputError: Wrong name, shape, dtype or count, NaN, or nothing to run.
+        InputError: Wrong name, shape, dtype or count, or nothing to run.
     """
     if isinstance(inputs, Mapping):
         parts = _split_ragged(inputs)
@@ -63,7 +62,7 @@ def batches(inputs: Inputs, specs: Sequence[TensorSpec], *, allow_nan: bool) -> 
         parts = [{specs[0].name: inputs}]
     if not parts:
         raise InputError("there are no samples to run")
-    return [_batch(part, specs, allow_nan=allow_nan) for part in parts]
+    return [_batch(part, specs) for part in parts]
 
 
 def _split_ragged(inputs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -82,14 +81,14 @@ def _split_ragged(inputs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _batch(part: Mapping[str, Any], specs: Sequence[TensorSpec], *, allow_nan: bool) -> Batch:
+def _batch(part: Mapping[str, Any], specs: Sequence[TensorSpec]) -> Batch:
     _check_names(part, specs)
     if not specs:
         return Batch({}, 1)  # a model without inputs has one thing to say
     arrays = {}
     counts = {}
     for spec in specs:
-        array = _check_array(spec, part[spec.name], allow_nan=allow_nan)
+        array = _check_array(spec, part[spec.name])
         counts[spec.name] = len(array)
         arrays[spec.name] = array[:, np.newaxis] if has_batch_axis(spec) else array
     if len(set(counts.values())) != 1:
@@ -113,7 +112,7 @@ def _check_names(part: Mapping[str, Any], specs: Sequence[TensorSpec]) -> None:
         raise InputError(f"input {missing[0]!r} is missing; the model's inputs are {names}")
 
 
-def _check_array(spec: TensorSpec, value: Any, *, allow_nan: bool) -> Array:
+def _check_array(spec: TensorSpec, value: Any) -> Array:
     try:
         array: Array = np.asarray(value)
     except ValueError as error:
@@ -134,13 +133,29 @@ def _check_array(spec: TensorSpec, value: Any, *, allow_nan: bool) -> Array:
             f"input {spec.name!r} needs shape ({shown}{',' if not wanted else ''}) with n samples, got {array.shape}",
             hint=_shape_hint(array, wanted),
         )
-    if not allow_nan and array.dtype.kind in "fc" and array.size and np.isnan(array.min()):
-        at = np.unravel_index(int(np.argmax(np.isnan(array))), array.shape)
-        raise InputError(
-            f"input {spec.name!r} holds NaN, first at sample {at[0]} {[int(i) for i in at[1:]]}",
-            hint="run(..., allow_nan=True) if that is what the model must bear",
-        )
     return array
+
+
+def refuse_nan(arrays: Mapping[str, Array], specs: Sequence[TensorSpec], *, first: int) -> None:
+    """Look for NaN in samples that are about to be sent.
+
+    Args:
+        arrays: Input name to array (samples, *model shape).
+        specs: The model's inputs.
+        first: Position of the first sample among all, for the message.
+
+    Raises:
+        InputError: There is one; the message says where.
+    """
+    for spec in specs:
+        array = arrays[spec.name]
+        if array.dtype.kind in "fc" and array.size and np.isnan(array.min()):
+            at = [int(index) for index in np.unravel_index(int(np.argmax(np.isnan(array))), array.shape)]
+            inner = at[2:] if has_batch_axis(spec) else at[1:]
+            raise InputError(
+                f"input {spec.name!r} holds NaN, first at sample {first + at[0]} {inner}",
+                hint="run(..., allow_nan=True) if that is what the model must bear",
+            )
 
 
 def _shape_hint(array: Array, wanted: tuple[int, ...]) -> str:
@@ -156,7 +171,7 @@ def _shape_hint(array: Array, wanted: tuple[int, ...]) -> str:
     return ""
 
 
-def join(collected: Sequence[Sequence[Array]], spec: TensorSpec, *, batch_varies: bool) -> Array | list[Array]:
+def join(collected: Sequence[Array], spec: TensorSpec, *, batch_varies: bool) -> Array | list[Array]:
     """Bring one output's pieces back to samples along the first axis.
 
     Args:
@@ -167,7 +182,7 @@ def join(collected: Sequence[Sequence[Array]], spec: TensorSpec, *, batch_varies
     Returns:
         (n, ...) where every sample has one shape, a list of arrays otherwise.
     """
-    pieces = [piece for pieces in collected for piece in pieces]
+    pieces = list(collected)
     own_axis = bool(spec.shape) and (spec.shape[0] == 1 or (spec.shape[0] == -1 and batch_varies))
     if own_axis and all(piece.ndim > 1 and piece.shape[1] == 1 for piece in pieces):
         pieces = [piece[:, 0] for piece in pieces]
