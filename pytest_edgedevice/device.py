@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_edgedevice.leases import Lease
-    from pytest_edgedevice.transports.base import Pushed, Transport
+    from pytest_edgedevice.transports.base import Process, Pushed, Transport
     from pytest_edgedevice.values import Fact, Placement
 
 DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
@@ -70,12 +70,7 @@ class Device:
             DeviceFullError, DeviceLostError, DeadlineError: The world failed; nothing half-written stays.
         """
         self._check_open()
-        source = Path(path)
-        if not source.is_file():
-            what = "is a folder" if source.is_dir() else "does not exist"
-            raise ModelError(f"model {str(source)!r} {what}", hint=f"paths are relative to {Path.cwd()}")
-        if source.stat().st_size == 0:
-            raise ModelError(f"model {str(source)!r} is empty")
+        source = _model_file(path)
         return self._transport.push(source, timeout_s=self._timeout_s if timeout_s is None else timeout_s)
 
     def load(
@@ -109,8 +104,15 @@ class Device:
             AgentDiedError, DeviceFullError, DeviceLostError, DeadlineError: The world failed.
         """
         _check_arguments(delegate, threads, fallback)
-        pushed = self.push(path)
-        client = self._start_agent()
+        self._check_open()
+        source = _model_file(path)
+        process = self._start_agent()
+        try:  # the file travels while the agent starts
+            pushed = self._transport.push(source, timeout_s=self._timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+        client = AgentClient(process, where=self.name, sha256=agent_bundle().sha256, timeout_s=self._timeout_s)
         try:
             fields = {
                 "sha256": pushed.sha256,
@@ -139,11 +141,9 @@ class Device:
         self._models.append(model)
         return model
 
-    def _start_agent(self) -> AgentClient:
-        bundle = agent_bundle()
-        path = self._transport.place(bundle.content, timeout_s=self._timeout_s)
-        process = self._transport.start(self._transport.agent_command(path))
-        return AgentClient(process, where=self.name, sha256=bundle.sha256, timeout_s=self._timeout_s)
+    def _start_agent(self) -> Process:
+        path = self._transport.place(agent_bundle().content, timeout_s=self._timeout_s)
+        return self._transport.start(self._transport.agent_command(path))
 
     def _models_remove(self, model: LoadedModel) -> None:
         if model in self._models:
@@ -180,6 +180,16 @@ class Device:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _model_file(path: str | os.PathLike[str]) -> Path:
+    source = Path(path)
+    if not source.is_file():
+        what = "is a folder" if source.is_dir() else "does not exist"
+        raise ModelError(f"model {str(source)!r} {what}", hint=f"paths are relative to {Path.cwd()}")
+    if source.stat().st_size == 0:
+        raise ModelError(f"model {str(source)!r} is empty")
+    return source
 
 
 def _check_arguments(delegate: str, threads: int, fallback: str) -> None:
