@@ -1,4 +1,8 @@
-"""The fixtures that tests write against. Each imports the house when it is first used."""
+"""The fixtures that tests write against. Each imports the house when it is first used.
+
+``pytest --fixtures`` shows the first paragraph of each docstring, so the example is part of it.
+"""
+# ruff: noqa: D205
 
 from __future__ import annotations
 
@@ -21,9 +25,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def edge_device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """The leased device under test, ours alone until the session ends.
-
     Example::
-
         def test_enough_memory(edge_device):
             assert edge_device.facts["memory_mb"] >= 500
     """
@@ -37,9 +39,7 @@ def edge_device(request: pytest.FixtureRequest) -> Iterator[Device]:
 @pytest.fixture
 def edge_delegate(request: pytest.FixtureRequest) -> str:
     """The delegate that this run of the test uses, e.g. ``cpu``; ``default`` when none was named.
-
     Example::
-
         @pytest.mark.edge_delegate("cpu", "xnnpack")
         def test_delegate(edge_delegate, edge_model):
             assert edge_model("model.tflite").placement.proven == edge_delegate
@@ -53,16 +53,14 @@ def edge_model(
     request: pytest.FixtureRequest, edge_device: Device, edge_delegate: str
 ) -> Iterator[Callable[..., LoadedModel]]:
     """Load model files on the device with the test's delegate; they end with the test.
+    Example::
+        def test_model(edge_model):
+            model = edge_model("face_detector.tflite")
+            run = model.run({"input": images})  # (n, 128, 128, 3) float32
 
     ``edge_model(path, *, delegate=..., threads=..., engine=..., fallback=..., delegate_options=...)``;
     the path is searched beside the test file, in its ``models`` folder, in the ``edge_models`` folders
     of the ini file, and in pytest's root folder.
-
-    Example::
-
-        def test_model(edge_model):
-            model = edge_model("face_detector.tflite")
-            run = model.run({"input": images})  # (n, 128, 128, 3) float32
     """
     from pytest_edgedevice.plugin.session import ModelLoader, require
 
@@ -75,16 +73,14 @@ def edge_model(
 @pytest.fixture
 def edge_golden(request: pytest.FixtureRequest) -> Callable[..., Golden]:
     """Open a golden set: inputs with the server's reference outputs.
+    Example::
+        def test_digits(edge_model, edge_golden, edge_check):
+            golden = edge_golden("digits")
+            edge_check.close(edge_model("digits.tflite").run(golden.inputs), golden, atol=1e-5)
 
     ``edge_golden(name, *, reference=None)``; the folder is searched beside the test file, in its ``goldens``
     folder, in the ``edge_goldens`` folders of the ini file, and in pytest's root folder. With
     ``--edge-update-goldens`` the references are written from ``reference(inputs) -> outputs``.
-
-    Example::
-
-        def test_digits(edge_model, edge_golden, edge_check):
-            golden = edge_golden("digits")
-            edge_check.close(edge_model("digits.tflite").run(golden.inputs), golden, atol=1e-5)
     """
     from pytest_edgedevice.plugin.goldens import GoldenOpener
 
@@ -94,9 +90,7 @@ def edge_golden(request: pytest.FixtureRequest) -> Callable[..., Golden]:
 @pytest.fixture
 def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
     """Assertions that record what they saw: ``close``, ``latency``, ``size``, ``metric``.
-
     Example::
-
         def test_fast_and_right(edge_model, edge_golden, edge_check):
             model, golden = edge_model("face_detector.tflite"), edge_golden("faces")
             edge_check.close(model.run(golden.inputs), golden, atol=1e-3)

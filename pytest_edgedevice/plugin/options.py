@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice.plugin.settings import DEFAULT_DEVICE, DELEGATES, ENVIRONMENT, TIMEOUT_S, WAIT_CI_S, WAIT_S
+from pytest_edgedevice.plugin.settings import (
+    DEFAULT_DEVICE,
+    DELEGATES,
+    ENVIRONMENT,
+    PARSER,
+    SHORT_FORM,
+    TIMEOUT_S,
+    WAIT_CI_S,
+    WAIT_S,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-SHORT_FORM = "--device"
-_PARSER = pytest.StashKey[pytest.Parser]()
 
 DELEGATE_MARKER = (
     'edge_delegate(name, ..., fallback="fail", options=None): run the test once with each delegate, e.g. '
@@ -124,7 +131,7 @@ def pytest_load_initial_conftests(
         return result  # somebody's own --device, which does not take "x"
     if SHORT_FORM in unknown:
         parser.getgroup("edgedevice").addoption(SHORT_FORM, **_device_option("short form of --edge-device"))
-        early_config.stash[_PARSER] = parser
+        early_config.stash[PARSER] = parser
     return result
 
 
@@ -153,5 +160,5 @@ def release_short_form(config: pytest.Config) -> None:
     A conftest that is found while tests are collected may still declare it, to no
     effect; pytest 9 refuses that if it knows the option already.
     """
-    parser = config.stash.get(_PARSER, None)
+    parser = config.stash.get(PARSER, None)
     getattr(getattr(parser, "optparser", None), "_option_string_actions", {}).pop(SHORT_FORM, None)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENVIRONMENT = "PYTEST_EDGE_DEVICE"
+LONG_FORM, SHORT_FORM = "--edge-device", "--device"
+PARSER = pytest.StashKey[pytest.Parser]()
+"""The parser that ``--device`` was added to; absent where somebody else owns that option."""
 DEFAULT_DEVICE = "local"
 WAIT_S, WAIT_CI_S, TIMEOUT_S = 60.0, 600.0, 60.0
 DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
@@ -32,7 +35,7 @@ class Settings:
 
     Attributes:
         devices: Device specs; more than one make a matrix.
-        origin: Where they come from: ``--device``, the environment variable or the ini key; empty for the default.
+        origin: Where they come from: the option, the environment variable or the ini key; empty for the default.
         named: Whether they were named on the command line or in the environment.
         delegates: Delegates that override the markers; empty leaves the choice to them.
         engine: Engine; empty for the device's own choice.
@@ -78,7 +81,7 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(
         devices=devices,
         origin=origin,
-        named=origin in ("--device", ENVIRONMENT),
+        named=origin in (LONG_FORM, SHORT_FORM, ENVIRONMENT),
         delegates=_delegates(config),
         engine=_choice(config, "edge_engine", ENGINES, default=""),
         threads=_whole(config, "edge_threads", 1),
@@ -98,7 +101,7 @@ def _devices(config: pytest.Config) -> tuple[tuple[str, ...], str]:
     """Specs and where they come from."""
     environment = [part.strip() for part in os.environ.get(ENVIRONMENT, "").split(",") if part.strip()]
     sources = (
-        ("--device", config.getoption("edge_device")),
+        (SHORT_FORM if PARSER in config.stash else LONG_FORM, config.getoption("edge_device")),
         (ENVIRONMENT, environment),
         ("edge_device in the ini file", config.getini("edge_device")),
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_edgedevice.reports.columns import display_width, fit
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,10 +28,10 @@ COLUMNS = (
     "size",
     "verdict",
 )
-DISPENSABLE = ("size", "device", "variant", "p50", "error", "budget", "model", "delegate", "p95")
+DISPENSABLE = ("size", "variant", "p50", "device", "error", "budget", "model", "delegate", "p95")
 """Left out in this order where the terminal is too narrow."""
 GAP = "  "
-LEAST_TEST_WIDTH = 26
+LEAST_TEST_WIDTH = 28
 SEVERITY = {"passed": 0, "skipped": 1, "inconclusive": 2, "failed": 3, "infra": 4}
 
 
@@ -63,15 +65,20 @@ def table(records: Sequence[Record], *, width: int) -> list[tuple[str, str]]:
         width: Columns that the terminal has.
     """
     body = rows(records)
-    columns = [name for name in COLUMNS if any(row.cells.get(name) for row in body)]
-    widths = {name: max(len(name), *(len(row.cells.get(name, "")) for row in body)) for name in columns}
+    if not body:
+        return []
+    widths = {
+        name: max(display_width(name), *(display_width(row.cells.get(name, "")) for row in body))
+        for name in COLUMNS
+        if any(row.cells.get(name) for row in body)
+    }
     for name in DISPENSABLE:
-        if _shrink(widths, width):
+        if _needed(widths) <= width:
             break
         widths.pop(name, None)
-    columns = list(widths)
-    lines = [(_line({name: name for name in columns}, columns, widths), "")]
-    lines += [(_line(row.cells, columns, widths), row.outcome) for row in body]
+    widths["test"] = _test_width(widths, width)
+    lines = [(_line({name: name for name in widths}, widths), "")]
+    lines += [(_line(row.cells, widths), row.outcome) for row in body]
     return lines
 
 
@@ -84,15 +91,20 @@ def _outcome(record: Record) -> str:
 
 def _identity(record: Record) -> dict[str, str]:
     model, delegate = record.get("model") or {}, record.get("delegate") or {}
-    size = model.get("size_bytes")
     return {
-        "test": _clean(record["test"].rpartition("::")[2] or record["test"]),
+        "test": _clean(_short(record["test"])),
         "model": _clean(model.get("name", "")),
         "variant": _clean(model.get("variant", "")),
         "device": _clean(record["device"].get("name", "")),
         "delegate": _delegate(delegate),
-        "size": _bytes(size) if isinstance(size, int) else "",
+        "size": _bytes(model.get("size_bytes")),
     }
+
+
+def _short(test: str) -> str:
+    """The function's name and its parameters, which may hold colons themselves."""
+    place, bracket, parameters = test.partition("[")
+    return (place.rpartition("::")[2] or place) + bracket + parameters
 
 
 def _delegate(delegate: Record) -> str:
@@ -116,7 +128,7 @@ def _numbers(record: Record) -> dict[str, str]:
         known = [error for error in errors if isinstance(error, int | float)]
         cells["error"] = f"{max(known):.2g}" if known else ""
     if record["check"] == "size":
-        cells["size"] = _bytes(numbers["size_bytes"])
+        cells["size"] = _bytes(numbers.get("size_bytes"))
     return cells
 
 
@@ -128,33 +140,33 @@ def _budget(budget: Record) -> str:
 
 
 def _ms(value: Any) -> str:
-    return f"{value:.3g} ms" if isinstance(value, int | float) else ""
+    if not isinstance(value, int | float):
+        return ""
+    return f"{value:.3g} ms" if value >= 0.1 else f"{value * 1000:.3g} us"
 
 
-def _bytes(size: int) -> str:
+def _bytes(size: Any) -> str:
+    if not isinstance(size, int):
+        return ""
     return f"{size / 1e6:.2f} MB" if size >= 1_000_000 else f"{size / 1e3:.1f} kB"
 
 
-def _clean(text: str) -> str:
+def _clean(value: Any) -> str:
     """Names come from files and devices: nothing in them may steer the terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)[:120]
+    return "".join(sign if sign.isprintable() else "?" for sign in str(value))[:120]
 
 
-def _shrink(widths: dict[str, int], width: int) -> bool:
-    """Cut the test's column as far as it stays readable; whether the table fits then."""
-    excess = sum(widths.values()) + len(GAP) * (len(widths) - 1) - width
-    if excess > 0:
-        widths["test"] = max(widths["test"] - excess, min(widths["test"], LEAST_TEST_WIDTH))
-    return sum(widths.values()) + len(GAP) * (len(widths) - 1) <= width
+def _needed(widths: dict[str, int]) -> int:
+    """Columns that the table takes with the test's name cut as far as it stays readable."""
+    least = min(widths["test"], LEAST_TEST_WIDTH)
+    return sum(widths.values()) - widths["test"] + least + len(GAP) * (len(widths) - 1)
 
 
-def _line(cells: dict[str, str], columns: Sequence[str], widths: dict[str, int]) -> str:
-    return GAP.join(_fit(cells.get(name, ""), widths[name]) for name in columns).rstrip()
+def _test_width(widths: dict[str, int], width: int) -> int:
+    """What is left for the test's name, which is at most as long as it needs."""
+    spare = width - (_needed(widths) - min(widths["test"], LEAST_TEST_WIDTH))
+    return max(min(widths["test"], spare), 1)
 
 
-def _fit(text: str, width: int) -> str:
-    """Pad, or cut in the middle: the ends of a test's name tell it apart."""
-    if len(text) <= width:
-        return text.ljust(width)
-    head = (width - 3) // 2
-    return text[:head] + "..." + text[len(text) - (width - 3 - head) :]
+def _line(cells: dict[str, str], widths: dict[str, int]) -> str:
+    return GAP.join(fit(cells.get(name, ""), columns) for name, columns in widths.items()).rstrip()

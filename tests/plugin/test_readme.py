@@ -94,7 +94,14 @@ def record(project: pytest.Pytester) -> pytest.RunResult:
 
 def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> None:
     assert len(PYTHON) == len(blocks("python"))
-    assert TESTS == ["test_my_model.py", "test_golden.py", "test_delegates.py", "test_int8.py", "test_requires.py"]
+    assert TESTS == [
+        "test_my_model.py",
+        "test_golden.py",
+        "test_delegates.py",
+        "test_int8.py",
+        "test_requires.py",
+        "test_polite.py",
+    ]
     assert SCRIPTS == ["save_reference.py", "names.py", "search.py"]
 
 
@@ -131,6 +138,11 @@ def test_a_required_device_and_the_contributed_one_run_the_test(project: pytest.
     ran = project.runpytest(*QUIET, "test_requires.py", "--device", device)
     outcomes = ran.parseoutcomes()
     assert outcomes.get("passed", 0) + outcomes.get("skipped", 0) == 1  # a machine of one core skips
+
+
+def test_the_contributed_link_keeps_the_contract(project: pytest.Pytester) -> None:
+    ran = project.runpytest(*QUIET, "test_polite.py")
+    assert set(ran.parseoutcomes()) == {"passed"}
 
 
 @pytest.mark.parametrize(

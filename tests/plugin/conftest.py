@@ -1,0 +1,71 @@
+"""Surroundings of a test that runs pytest inside pytest: its own locks, no CI, no foreign plugins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np  # noqa: F401 - pytester forgets what is first imported inside a run, and numpy cannot be loaded twice
+import pytest
+
+import pytest_edgedevice.opening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_edgedevice.transports.local import LocalTransport
+
+TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
+
+# one line for tests inside: a model that adds two arrays, loaded and run
+ADD = """
+import numpy as np, pytest
+ONES = {"a": np.ones((1, 4), "float32"), "b": np.ones((1, 4), "float32")}
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(
+    pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Locks, temporary folders and settings that no other test or worker sees; the folder of sessions."""
+    for name in ("CI", "PYTEST_EDGE_DEVICE", "PYTEST_ADDOPTS", "EDGEDEVICE_CONFIG", "COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID"):
+        monkeypatch.delenv(name, raising=False)
+    place = tmp_path_factory.mktemp("surroundings")
+    for name, variable in (("locks", "EDGEDEVICE_LOCKS"), ("sessions", "TMPDIR")):
+        (place / name).mkdir()
+        monkeypatch.setenv(variable, str(place / name))
+    monkeypatch.setattr("tempfile.tempdir", str(place / "sessions"))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_edgedevice.plugin")
+    pytester.makeini(f"[pytest]\nedge_models = {TINY}\n")
+    return place / "sessions"
+
+
+@pytest.fixture
+def autoload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pytest find every installed plugin, as in a user's environment."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTEST_PLUGINS")
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Arguments for two workers of pytest-xdist."""
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_edgedevice.plugin,xdist.plugin")
+    return ["-n", "2"]
+
+
+@pytest.fixture
+def records(pytester: pytest.Pytester) -> Callable[[], list[dict[str, Any]]]:
+    """Reads the records of the run that was made with ``--edge-report json=out.jsonl``."""
+    return lambda: [json.loads(line) for line in (pytester.path / "out.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def device_python() -> type[LocalTransport]:
+    """The link that contributed devices wrap in these tests."""
+    return pytest_edgedevice.opening.LocalTransport
