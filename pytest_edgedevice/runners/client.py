@@ -91,7 +91,7 @@ class AgentClient:
         one = bytearray(1)
         while not seen.endswith(SENTINEL):
             if len(seen) > MAX_CHATTER_BYTES:
-                raise ProtocolError(f"{self._where}: no agent answered, but {seen[:80]!r} ...")
+                raise ProtocolError(f"{self._where}: no agent answered, but {bytes(seen[:80])!r} ...")
             if not self._guarded_receive(memoryview(one), deadline):
                 raise self._death(bytes(seen))
             seen += one

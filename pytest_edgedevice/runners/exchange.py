@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_edgedevice.agent.wire import ITEM_BYTES, MAX_PAYLOAD_BYTES, Frame, TensorPart, WireError, split_tensors
+from pytest_edgedevice.agent.wire import (
+    ITEM_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_PAYLOAD_BYTES,
+    Frame,
+    TensorPart,
+    WireError,
+    split_tensors,
+)
 from pytest_edgedevice.errors import EdgeDeviceError
 from pytest_edgedevice.runners.samples import packed, refuse_nan
 
@@ -54,7 +62,7 @@ def exchange(
         ModelError: The engine failed.
         InfraError: The agent is gone.
     """
-    chunks = _Chunks(parts)
+    chunks = _Chunks(parts, _most_samples(info))
     replies = _Replies(client, info, sum(part.samples for part in parts))
     flight: deque[tuple[int, int]] = deque()
     window = min(int(client.hello["window"]), MAX_WINDOW)
@@ -87,7 +95,8 @@ def exchange(
 class _Chunks:
     """Cuts parts into requests: single samples at first, larger ones as far as size and time allow."""
 
-    def __init__(self, parts: Sequence[Batch]) -> None:
+    def __init__(self, parts: Sequence[Batch], most: int) -> None:
+        self._most = most
         self._parts = deque(parts)
         self._at = 0
         self._first = 0
@@ -114,7 +123,7 @@ class _Chunks:
         if self._parts:
             part = self._parts[0]
             sample_bytes = max(sum(array.nbytes for array in part.arrays.values()) // part.samples, reply_bytes, 1)
-            wanted = min(CHUNK_BYTES // sample_bytes, int(CHUNK_S * 1e9) // max(sample_ns, 1), MAX_SAMPLES)
+            wanted = min(CHUNK_BYTES // sample_bytes, int(CHUNK_S * 1e9) // max(sample_ns, 1), self._most)
             self._size = max(1, min(wanted, 4 * self._size))
 
 
@@ -200,6 +209,14 @@ class _Replies:
             raise self._client.broken(f"has output {part.name!r} without a sample axis")
         if self._fixed_bytes is not None and shape != spec.shape:
             raise self._client.broken(f"has output {part.name!r} of shape {shape}, announced was {spec.shape}")
+
+
+def _most_samples(info: ModelInfo) -> int:
+    """Samples in one request. Where shapes vary, the reply's header describes each output of each sample."""
+    if _fixed_size(info) is not None:
+        return MAX_SAMPLES
+    entry_bytes = sum(6 * len(spec.name) + 256 for spec in info.outputs)
+    return max(1, min(MAX_HEADER_BYTES // max(entry_bytes, 1), MAX_SAMPLES))
 
 
 def _fixed_size(info: ModelInfo) -> int | None:
