@@ -2,7 +2,7 @@
 
 ``pytest --fixtures`` shows the first paragraph of each docstring, so the example is part of it.
 """
-# ruff: noqa: D205
+# ruff: noqa: D205, D415
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def pytest_runtest_makereport(
     item.stash[OUTCOME] = outcome = max(outcome_of(error), before, key=RANK.index)
     if error is not None and ours:
         _note(item, error)
-    bare = error is not None and not item.config.getoption("fulltrace") and not _shorten(call, error, ours=ours)
+    bare = error is not None and not item.config.getoption("fulltrace", False) and not _shorten(call, error, ours=ours)
     if call.when == "teardown":
         _attach_records(item)
     report = yield
@@ -69,7 +69,7 @@ def _shorten(call: pytest.CallInfo[None], error: BaseException, *, ours: bool) -
 
 def _message_only(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Of an error that one of our fixtures raised, our own lines tell a user nothing."""
-    if call.excinfo is None or not report.failed or item.config.getoption("tbstyle") == "native":
+    if call.excinfo is None or not report.failed or item.config.getoption("tbstyle", "auto") == "native":
         return
     shown = call.excinfo.getrepr(style="value", chain=False)
     if shown.reprcrash is not None:

@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np  # noqa: F401 - pytester forgets what is first imported inside a run, and numpy cannot be loaded twice
 import pytest
 
-import pytest_edgedevice.opening
+import pytest_edgedevice.opening  # noqa: F401 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_edgedevice.transports.local import LocalTransport
-
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
-
-# one line for tests inside: a model that adds two arrays, loaded and run
-ADD = """
-import numpy as np, pytest
-ONES = {"a": np.ones((1, 4), "float32"), "b": np.ones((1, 4), "float32")}
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +55,3 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def records(pytester: pytest.Pytester) -> Callable[[], list[dict[str, Any]]]:
     """Reads the records of the run that was made with ``--edge-report json=out.jsonl``."""
     return lambda: [json.loads(line) for line in (pytester.path / "out.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture
-def device_python() -> type[LocalTransport]:
-    """The link that contributed devices wrap in these tests."""
-    return pytest_edgedevice.opening.LocalTransport

@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-OPTIONS = """device edge-device edge-delegate edge-engine edge-threads edge-wait edge-timeout edge-report
-edge-update-goldens edge-config edge-inconclusive""".split()
-INI = "edge_device edge_delegate edge_engine edge_threads edge_wait edge_timeout edge_report edge_config".split()
+OPTIONS = [
+    *("device", "edge-device", "edge-delegate", "edge-engine", "edge-threads", "edge-wait", "edge-timeout"),
+    *("edge-report", "edge-update-goldens", "edge-config", "edge-inconclusive"),
+]
+INI = [f"edge_{name}" for name in ("device", "delegate", "engine", "threads", "wait", "timeout", "report", "config")]
 FIXTURES = ["edge_device", "edge_model", "edge_golden", "edge_check", "edge_delegate"]
 USES_SPEC = """
 def test_spec(pytestconfig):
