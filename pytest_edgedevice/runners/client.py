@@ -210,7 +210,7 @@ class AgentClient:
             return 0
 
     def _refusal(self, header: dict[str, Any]) -> EdgeDeviceError:
-        kind, message = header.get("kind"), _printable(str(header.get("message"))[:2000])
+        kind, message = header.get("kind"), _printable(str(header.get("message"))[:2000]).strip()
         said = [line for line in self._new_stderr() if line not in message]
         if kind in ("model", "delegate", "engine", "internal"):
             message += "".join(f"\n  stderr: {line}" for line in said[-3:])

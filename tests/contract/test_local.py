@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "fixtures" / "tiny"
 HOST = textwrap.dedent("""
-    import sys, time
+    import sys, threading, time
     from pathlib import Path
     from pytest_edgedevice.device import Device
     from pytest_edgedevice.transports.local import LocalTransport
@@ -33,10 +33,14 @@ HOST = textwrap.dedent("""
     transport = LocalTransport(base=Path(sys.argv[1]))
     device = Device(transport, name="local")
     model = device.load(sys.argv[2], delegate="cpu")
-    print(transport.folder, model._client.hello["pid"], flush=True)
     if len(sys.argv) > 3:
         import numpy as np
-        model.run({"steps": np.array([[2**31 - 1]], np.int32)}, timeout_s=600)
+        steps = np.array([2**31 - 1], np.int32)
+        threading.Thread(target=model.run, args=({"steps": steps},), kwargs={"timeout_s": 600}, daemon=True).start()
+        used = Path(f"/proc/{model._client.hello['pid']}/stat")
+        while int(used.read_text().rsplit(")", 1)[1].split()[11]) < 100:  # a second of processor time: it computes
+            time.sleep(0.01)
+    print(transport.folder, model._client.hello["pid"], flush=True)
     time.sleep(600)
 """)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hostile_agent import HELLOS, LOADS, RUNS
 
 from pytest_edgedevice.errors import AgentDiedError, DeadlineError, EdgeDeviceError, ProtocolError
 from pytest_edgedevice.runners.client import AgentClient
@@ -18,13 +17,14 @@ from pytest_edgedevice.runners.loaded import LoadedModel
 from pytest_edgedevice.runners.replies import read_load
 from pytest_edgedevice.transports.base import Pushed
 from pytest_edgedevice.transports.pipes import ChildProcess
+from tests.peers.hostile_agent import HELLOS, LOADS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
-START = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]; import hostile_agent as a; "
+START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.peers.hostile_agent as a; "
 ONE = np.zeros((1, 4), np.float32)
 
 

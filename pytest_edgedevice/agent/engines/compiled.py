@@ -59,7 +59,7 @@ class CompiledEngine(Engine):
             return
         except (RuntimeError, ValueError, OSError) as error:
             if not self._options.allow_fallback:
-                what = f"{self._options.delegate} did not take the whole model"
+                what = f"{self._options.delegate} is not usable here, or did not take the whole model"
                 raise EngineError("delegate", f"{what}: {_one_line(error)}") from error
         self._whole = False
         try:

@@ -134,8 +134,12 @@ class InterpreterEngine(Engine):
         shapes = [array.shape for array in arrays]
         if shapes != self._shapes:
             self._resize(shapes)
-        for detail, array in zip(self._inputs, arrays):
-            self._interpreter.set_tensor(detail["index"], array)
+        for position, array in enumerate(arrays):
+            try:
+                self._interpreter.set_tensor(self._inputs[position]["index"], array)
+            except ValueError as error:  # tflite-runtime 2.14 cannot take uint16, for one
+                name = self.inputs[position]["name"]
+                raise EngineError("model", f"the engine {self.name!r} does not take input {name!r}: {error}") from error
 
     def _resize(self, shapes: List[Tuple[int, ...]]) -> None:
         try:
