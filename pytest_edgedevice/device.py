@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_edgedevice.errors import DelegateError, EdgeDeviceError, InputError, ModelError
+from pytest_edgedevice.errors import AgentDiedError, DelegateError, EdgeDeviceError, InputError, ModelError
 from pytest_edgedevice.runners.bundle import agent_bundle
 from pytest_edgedevice.runners.client import AgentClient
 from pytest_edgedevice.runners.loaded import LoadedModel
@@ -122,7 +122,7 @@ class Device:
                 "engine": engine or self._engine,
                 "allow_fallback": fallback == "allow",
             }
-            reply = _named(client, Path(path).name, fields, timeout_s)
+            reply = _named(client, source, fields, timeout_s)
             loaded = read_load(client, reply, requested=delegate)
             if fallback == "fail":
                 check_placement(loaded.placement, Path(path).name)
@@ -186,7 +186,8 @@ def _model_file(path: str | os.PathLike[str]) -> Path:
     source = Path(path)
     if not source.is_file():
         what = "is a folder" if source.is_dir() else "does not exist"
-        raise ModelError(f"model {str(source)!r} {what}", hint=f"paths are relative to {Path.cwd()}")
+        hint = "name the .tflite file in it" if source.is_dir() else f"paths are relative to {Path.cwd()}"
+        raise ModelError(f"model {str(source)!r} {what}", hint=hint)
     if source.stat().st_size == 0:
         raise ModelError(f"model {str(source)!r} is empty")
     return source
@@ -203,17 +204,26 @@ def _check_arguments(delegate: str, threads: int, fallback: str) -> None:
         raise InputError(f"fallback must be 'fail' or 'allow', not {fallback!r}")
 
 
-def _named(client: AgentClient, name: str, fields: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+def _named(client: AgentClient, source: Path, fields: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     """Ask for the load; a refusal is told with the model's name."""
     try:
         return client.request("load", fields, timeout_s=timeout_s).header
     except EdgeDeviceError as error:
-        raise type(error)(f"model {name!r}: {error.message}", hint=error.hint or _load_hint(error)) from None
+        hint = error.hint or _load_hint(error, source)
+        raise type(error)(f"model {source.name!r}: {error.message}", hint=hint) from None
 
 
-def _load_hint(error: EdgeDeviceError) -> str:
+def _load_hint(error: EdgeDeviceError, source: Path) -> str:
+    if isinstance(error, AgentDiedError):
+        return "the runtime crashed on this model; delegate=\"reference\" tells a kernel's fault from the model's"
     if "custom op" in error.message:
         return "the runtime lacks this operator; convert the model without it, or use a runtime that has it"
+    if "Flatbuffer" in error.message:
+        with source.open("rb") as file:
+            start = file.read(24)
+        if start.startswith(b"version https://git-lfs"):
+            return "it is a Git LFS pointer, not the model: git lfs pull"
+        return f"the file has {source.stat().st_size} bytes and begins with {start[:8]!r}: is it whole, and a .tflite?"
     return ""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.device import TIMEOUT_S, Device
-from pytest_edgedevice.errors import DeviceNotFoundError, MissingExtraError, SpecError
+from pytest_edgedevice.errors import DeviceNotFoundError, SpecError
 from pytest_edgedevice.inventory import DeviceEntry, Inventory, load_inventory
 from pytest_edgedevice.leases import Holder, Lease, Waiting, acquire
 from pytest_edgedevice.spec import DeviceSpec
@@ -68,7 +68,6 @@ class Catalog:
 
         Raises:
             DeviceNotFoundError: None does; the message says what there is.
-            MissingExtraError: The kind of link needs an extra that is not installed.
         """
         if spec.kind == "expression":
             return self._matching(spec)
@@ -123,17 +122,17 @@ def _entered(entry: DeviceEntry) -> Candidate:
     )
 
 
-def _unsupported(spec: DeviceSpec) -> Exception:
+def _unsupported(spec: DeviceSpec) -> DeviceNotFoundError:
     """Say honestly that a kind cannot be driven yet, and what it will need."""
     from pytest_edgedevice import __version__
 
-    text = f"{str(spec)!r} cannot be opened: version {__version__} drives local devices only"
+    hint = "use --device local, or a version whose README lists this kind"
     module = EXTRAS.get(spec.kind)
     if module and find_spec(module) is None:
-        return MissingExtraError(
-            f"{text}, and {module} is not installed", hint=f"pip install 'pytest-edgedevice[{spec.kind}]'"
-        )
-    return DeviceNotFoundError(text, hint="use --device local, or a version whose README lists this kind")
+        hint += f"; that one will need {module}: pip install 'pytest-edgedevice[{spec.kind}]'"
+    return DeviceNotFoundError(
+        f"{str(spec)!r} cannot be opened: version {__version__} drives local devices only", hint=hint
+    )
 
 
 def open_device(
@@ -166,7 +165,11 @@ def open_device(
     catalog = catalog or Catalog(load_inventory(Path.cwd()))
     candidates = catalog.candidates(catalog.parse(spec))
     lease = acquire(
-        [one.identity for one in candidates], holder=holder or Holder.here(), wait_s=wait_s, on_wait=on_wait
+        [one.identity for one in candidates],
+        holder=holder or Holder.here(),
+        wait_s=wait_s,
+        on_wait=on_wait,
+        wanted=f"device {spec!r}",
     )
     return _connect(next(one for one in candidates if one.identity == lease.key), lease, timeout_s)
 

@@ -16,10 +16,11 @@ from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.metrics.closeness import Closeness, Element, compare
 from pytest_edgedevice.metrics.hints import agrees
 from pytest_edgedevice.metrics.structure import Kind, Samples, as_samples, describe, kind_of
+from pytest_edgedevice.values import Run
 
 if TYPE_CHECKING:
     from pytest_edgedevice.checks.seams import GoldenLike
-    from pytest_edgedevice.values import Outputs, Run
+    from pytest_edgedevice.values import Outputs
 
 DEFAULTS: dict[Kind, tuple[float, float]] = {
     "float": (1e-4, 1e-3),
@@ -227,10 +228,15 @@ def _dequantise_hint(name: str, run: Run) -> str:
     if spec is None or spec.quantization is None or len(spec.quantization.scales) != 1:
         return "dequantise first: (integer - zero_point) * scale"
     scale, zero_point = spec.quantization.scales[0], spec.quantization.zero_points[0]
-    return f"dequantise first: (output.astype('float32') - {zero_point}) * {scale!r}"
+    return f"compare pytest_edgedevice.dequantized(run): (integer - {zero_point}) * {scale!r}"
 
 
 def _unpack(run: Run, reference: Any) -> tuple[Mapping[str, Any], str, tuple[str, ...]]:
+    if not isinstance(run, Run):
+        raise UsageError(
+            f"the first argument of close is what model.run(...) gave, not {type(run).__name__}",
+            hint="edge_check.close(run, reference, atol=...)",
+        )
     if isinstance(reference, Mapping):
         references, golden, ids = reference, "", ()
     elif hasattr(reference, "references"):

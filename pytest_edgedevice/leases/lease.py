@@ -37,6 +37,7 @@ class Waiting:
         waited_s: How long it has waited so far.
         sibling: Whether the holder is a worker of the same pytest-xdist run, so that waiting is not counted.
         note: What is odd about the queue, e.g. a stopped process; mostly empty.
+        wanted: What people call the devices; by default their keys.
     """
 
     keys: tuple[str, ...]
@@ -45,10 +46,12 @@ class Waiting:
     waited_s: float
     sibling: bool = False
     note: str = ""
+    wanted: str = ""
 
     def __str__(self) -> str:
         held = f"held by {self.holder}" if self.holder else "held by somebody who left no record"
-        text = f"waiting for {_named(self.keys)}: place {self.place}, {held}; waited {duration(self.waited_s)}"
+        waited = f"place {self.place}, {held}; waited {duration(self.waited_s)}"
+        text = f"waiting for {self.wanted or _named(self.keys)}: {waited}"
         return f"{text} ({self.note})" if self.note else text
 
 
@@ -110,6 +113,7 @@ def acquire(
     wait_s: float,
     on_wait: Callable[[Waiting], None] | None = None,
     sibling_wait_s: float = SIBLING_WAIT_S,
+    wanted: str = "",
 ) -> Lease:
     """Get exclusive use of a device, or of the first of several that is free and not waited for.
 
@@ -119,18 +123,21 @@ def acquire(
         wait_s: How long to wait in line; 0 does not wait.
         on_wait: Told within a second why we wait, and again every 30 s.
         sibling_wait_s: How long to wait, beyond ``wait_s``, for workers of the same pytest-xdist run.
+        wanted: What people call the device or the pool, for messages; by default the keys.
 
     Raises:
         DeviceBusyError: Still held at the end of the wait; the message names the holder.
         LeaseError: The lock folder cannot be used; the hint is the command that mends it.
         ValueError: No key, or a wait that is negative or without end.
     """
-    wanted = (keys,) if isinstance(keys, str) else tuple(dict.fromkeys(keys))
-    if not wanted or not all(wanted):
+    unique = (keys,) if isinstance(keys, str) else tuple(dict.fromkeys(keys))
+    if not unique or not all(unique):
         raise ValueError(f"a lease needs at least one key, and none may be empty, not {keys!r}")
     if not (0 <= wait_s < math.inf and 0 <= sibling_wait_s < math.inf):
         raise ValueError(f"waits must be finite and not negative, not wait_s={wait_s}, sibling_wait_s={sibling_wait_s}")
-    return _Acquisition(ready_folder(), wanted, holder, on_wait).run(wait_s, sibling_wait_s)
+    return _Acquisition(ready_folder(), unique, holder, on_wait=on_wait, wanted=wanted or _named(unique)).run(
+        wait_s, sibling_wait_s
+    )
 
 
 def who(key: str) -> Holder | None:
@@ -150,12 +157,19 @@ class _Acquisition:
     """One call of ``acquire``: what it wants, how long it has waited, and whom it told."""
 
     def __init__(
-        self, folder: Path, keys: tuple[str, ...], holder: Holder, on_wait: Callable[[Waiting], None] | None
+        self,
+        folder: Path,
+        keys: tuple[str, ...],
+        holder: Holder,
+        *,
+        on_wait: Callable[[Waiting], None] | None,
+        wanted: str,
     ) -> None:
         self._folder = folder
         self._keys = keys
         self._holder = holder
         self._on_wait = on_wait
+        self._wanted = wanted
         self._started = self._last = time.monotonic()
         self._notice_at = self._started + _FIRST_NOTICE_S
         self._counted_s = 0.0
@@ -235,7 +249,7 @@ class _Acquisition:
             return
         self._notice_at = now + _NOTICE_EVERY_S
         sibling = self._holder_is_sibling(holder)
-        self._on_wait(Waiting(self._keys, place, holder, now - self._started, sibling, ticket.note))
+        self._on_wait(Waiting(self._keys, place, holder, now - self._started, sibling, ticket.note, self._wanted))
 
     def _pause_s(self, ahead: int) -> float:
         # a waiter must not disturb what is measured on this host: eager at first and in front, calm otherwise
@@ -247,7 +261,7 @@ class _Acquisition:
         held = f"held by {holder}" if holder else "wanted by others who came first"
         waited = f"; waited {duration(waited_s)}, place {place} in line" if place else ""
         return DeviceBusyError(
-            f"{_named(self._keys)} {'is' if len(self._keys) == 1 else 'are all'} {held}{waited}",
+            f"{self._wanted} {'is' if len(self._keys) == 1 else 'are all'} {held}{waited}",
             hint="wait longer with --edge-wait SECONDS, or see who holds what: edgedevice list",
         )
 

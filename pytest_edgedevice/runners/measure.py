@@ -173,7 +173,13 @@ class _Series:
             if plan.budget_ns is None:
                 return None, "", plan.confidence
             confidence = look_confidence(plan.confidence, look, len(plan.looks))
-            judgement = judge(self.samples, budget_ns=plan.budget_ns, quantile=plan.quantile, confidence=confidence)
+            judgement = judge(
+                self.samples,
+                budget_ns=plan.budget_ns,
+                quantile=plan.quantile,
+                confidence=confidence,
+                overall=plan.confidence,
+            )
             if judgement.verdict != "inconclusive" or time.monotonic() >= end:
                 break
         assert judgement is not None

@@ -121,7 +121,7 @@ def _check_array(spec: TensorSpec, value: Any) -> Array:
     if array.dtype.name != spec.dtype:
         raise InputError(
             f"input {spec.name!r} needs {spec.dtype}, got {array.dtype}",
-            hint=f"cast it yourself: x.astype({spec.dtype!r})",
+            hint=_dtype_hint(array, spec),
         )
     if array.dtype.byteorder not in "=|" and not array.dtype.isnative:
         raise InputError(f"input {spec.name!r} is not in this machine's byte order")
@@ -134,6 +134,14 @@ def _check_array(spec: TensorSpec, value: Any) -> Array:
             hint=_shape_hint(array, wanted),
         )
     return array
+
+
+def _dtype_hint(array: Array, spec: TensorSpec) -> str:
+    if array.dtype.kind not in "fiubc":
+        return "give numbers: one array, or a mapping of input name to array"
+    if array.dtype.kind == "f" and spec.quantization:
+        return "the model is quantised: golden.inputs_for(model.info), or pytest_edgedevice.goldens.quantize(x, spec)"
+    return f"cast it yourself: x.astype({spec.dtype!r})"
 
 
 def refuse_nan(arrays: Mapping[str, Array], specs: Sequence[TensorSpec], *, first: int) -> None:

@@ -106,7 +106,8 @@ def parse_spec(
         candidates = [*kinds, *names, *vocabulary]
         raise SpecError(
             f"{_shown(word)} is neither a kind of device, nor a device in edgedevice.toml, nor a fact",
-            hint=f"known words, closest first: {', '.join(closest_first(word, dict.fromkeys(candidates)))}",
+            hint=f"known words, closest first: {', '.join(closest_first(word, dict.fromkeys(candidates)))}; "
+            "or name it in edgedevice.toml",
         )
     try:
         return DeviceSpec("expression", expression=parse_expression(word, vocabulary=vocabulary))

@@ -289,7 +289,7 @@ def test_an_integer_output_is_not_dequantised_in_silence_but_told_how(
 ) -> None:
     text = failure(check, make_run({"scores": np.ones((3, 4), np.int8)}), {"scores": scores})
     assert "dtypes differ in kind: device int8 (integer), reference float32 (float)" in text
-    assert text.endswith("dequantise first: (output.astype('float32') - -128) * 0.00390625")
+    assert text.endswith("compare pytest_edgedevice.dequantized(run): (integer - -128) * 0.00390625")
 
 
 def test_without_a_known_scale_dequantising_is_told_in_general(

@@ -226,7 +226,7 @@ def test_a_line_without_end_is_an_error(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_old_wait_polls_calmly(folder: Path) -> None:
-    waiting = lease_module._Acquisition(folder, ("phone",), ME, None)
+    waiting = lease_module._Acquisition(folder, ("phone",), ME, on_wait=None, wanted="phone")
     eager = waiting._pause_s(0)
     waiting._started = time.monotonic() - 60
     assert eager < waiting._pause_s(0) < waiting._pause_s(50) <= 0.1
