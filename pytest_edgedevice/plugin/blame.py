@@ -80,7 +80,7 @@ def _without_ours(error: BaseException) -> Iterator[TracebackType]:
     last = max((number for number, one in enumerate(frames) if _is_users(_file(one))), default=-1)
     # of a foreign exception that was raised below us all is shown: it may be our mistake
     if is_ours(error) or last == len(frames) - 1:
-        yield from (one for one in frames[: last + 1] if not _file(one).is_relative_to(HOUSE))
+        yield from (one for one in frames[: last + 1] if not _is_between(_file(one)))
     else:
         yield from frames
 
@@ -89,7 +89,12 @@ def _file(part: TracebackType) -> Path:
     return Path(part.tb_frame.f_code.co_filename)
 
 
+def _is_between(path: Path) -> bool:
+    """Whether a file is ours, or the standard library's (``contextlib`` stands between our fixtures and devices)."""
+    if path.is_relative_to(HOUSE):
+        return True
+    return path.is_relative_to(LIBRARY) and {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+
+
 def _is_users(path: Path) -> bool:
-    if path.is_relative_to(HOUSE) or not MACHINERY.isdisjoint(path.parts):
-        return False
-    return not path.is_relative_to(LIBRARY) or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+    return not _is_between(path) and MACHINERY.isdisjoint(path.parts)

@@ -53,6 +53,8 @@ def pytest_runtest_makereport(
     report = yield
     if bare:
         _message_only(report, item, call)
+    if error is not None and ours:
+        _shorten_summary(report, error)
     if error is not None and is_infra(error):
         _to_error(report, item)
     report.edgedevice = outcome  # type: ignore[attr-defined]
@@ -76,6 +78,13 @@ def _message_only(report: pytest.TestReport, item: pytest.Item, call: pytest.Cal
         path, line, _ = item.reportinfo()
         shown.reprcrash.path, shown.reprcrash.lineno = str(path), (line or 0) + 1
     report.longrepr = shown
+
+
+def _shorten_summary(report: pytest.TestReport, error: BaseException) -> None:
+    """Leave the module out of the one line that the summary and JUnit show: there is little room in it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = crash.message.removeprefix(f"{type(error).__module__}.")
 
 
 def _to_error(report: pytest.TestReport, item: pytest.Item) -> None:

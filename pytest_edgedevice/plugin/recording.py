@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ def keep(item: pytest.Item, evidence: Evidence) -> None:
     from pytest_edgedevice.records import build
 
     device = item.stash.get(DEVICE, None)
+    if device and not evidence.device:  # the test's own number, computed without naming a model
+        evidence = dataclasses.replace(evidence, device=device.name)
     record = build(
         evidence,
         test=item.nodeid,
@@ -52,6 +55,5 @@ def keep_error(item: pytest.Item, error: Any) -> None:
     from pytest_edgedevice.errors import InfraError, ModelError
     from pytest_edgedevice.values import Evidence
 
-    device = item.stash.get(DEVICE, None)
     check = "device" if isinstance(error, InfraError) else "model" if isinstance(error, ModelError) else "usage"
-    keep(item, Evidence(check, "fail", str(error), {}, device=device.name if device else ""))
+    keep(item, Evidence(check, "fail", str(error), {}))

@@ -120,6 +120,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if collector.records and terminalreporter.verbosity > -2:
         from pytest_edgedevice.reports.terminal import table
 
+        terminalreporter.ensure_newline()
         terminalreporter.section("edge devices")
         for line, outcome in table(collector.records, width=terminalreporter._tw.fullwidth):  # noqa: SLF001
             style = COLOURS.get(outcome, {"red": True}) if outcome else {"bold": True}

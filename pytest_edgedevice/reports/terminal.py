@@ -44,16 +44,22 @@ class Row:
 
 
 def rows(records: Sequence[Record]) -> list[Row]:
-    """Gather records of one test and model into one row each, in the order of the records."""
+    """Gather records of one test and model into one row each, in the order of the records.
+
+    A record that speaks of no model, such as the test's own number or the loss of the
+    device, joins the row before it if that is of the same test.
+    """
     gathered: dict[tuple[Any, ...], Row] = {}
+    latest: dict[str, Row] = {}
     for record in records:
-        model, delegate = record.get("model") or {}, record.get("delegate") or {}
-        key = (record["test"], model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
-        row = gathered.setdefault(key, Row(_outcome(record), _identity(record)))
-        if SEVERITY.get(_outcome(record), 0) > SEVERITY.get(row.outcome, 0):
-            row.outcome = _outcome(record)
+        model, delegate, test = record.get("model") or {}, record.get("delegate") or {}, str(record["test"])
+        key = (test, model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
+        row = latest.get(test) if not model else None
+        row = row or gathered.setdefault(key, Row(_outcome(record), _identity(record)))
+        row.outcome = max(row.outcome, _outcome(record), key=lambda outcome: SEVERITY.get(outcome, 0))
         row.cells.update(_numbers(record))
         row.cells["verdict"] = row.outcome
+        latest[test] = row
     return list(gathered.values())
 
 
