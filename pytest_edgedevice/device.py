@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_edgedevice.errors import AgentDiedError, DelegateError, EdgeDeviceError, InputError, ModelError
+from pytest_edgedevice.errors import DelegateError, EdgeDeviceError, InputError, ModelError
 from pytest_edgedevice.runners.bundle import agent_bundle
 from pytest_edgedevice.runners.client import AgentClient
 from pytest_edgedevice.runners.loaded import LoadedModel
@@ -214,8 +214,6 @@ def _named(client: AgentClient, source: Path, fields: dict[str, Any], timeout_s:
 
 
 def _load_hint(error: EdgeDeviceError, source: Path) -> str:
-    if isinstance(error, AgentDiedError):
-        return "the runtime crashed on this model; delegate=\"reference\" tells a kernel's fault from the model's"
     if "custom op" in error.message:
         return "the runtime lacks this operator; convert the model without it, or use a runtime that has it"
     if "Flatbuffer" in error.message:

@@ -233,7 +233,8 @@ class AgentClient:
         self.kill()
         how = "closed its stream" if status is None else describe_status(status)
         text = f"the agent on {self._where} {how} during {self._operation!r}"
-        return AgentDiedError(text + "".join(f"\n  stderr: {line[:300]}" for line in lines[-8:]))
+        said_last = "".join(f"\n  stderr: {line[:300]}" for line in lines[-8:])
+        return AgentDiedError(text + said_last, hint=_death_hint(status, self._operation))
 
     def _late(self, timeout_s: float) -> DeadlineError:
         lines = self._new_stderr()
@@ -260,6 +261,14 @@ class AgentClient:
 def _printable(text: str) -> str:
     """Text from a peer without what could steer a terminal or break a report."""
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
+def _death_hint(status: int | None, operation: str) -> str:
+    if status == -signal.SIGKILL:
+        return "somebody killed it, or the system did for lack of memory"
+    if status is not None and status < 0 and operation in ("load", "run", "measure"):
+        return 'the runtime crashed on this model or its inputs; does it with delegate="reference" too?'
+    return ""
 
 
 def describe_status(status: int) -> str:
