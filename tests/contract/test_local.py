@@ -72,6 +72,19 @@ class TestLocalAgent(AgentContract):
         return (TINY / "add_float32.tflite").read_bytes()
 
 
+class TestAgentFromItsSource(AgentContract):
+    """As a developer starts it; a pushed agent is one file."""
+
+    @pytest.fixture
+    def start_agent(self, transport: LocalTransport) -> StartAgent:
+        command = [sys.executable, "-m", "pytest_edgedevice.agent.main", "--folder", transport.folder]
+        return lambda: AgentClient(transport.start(command), where="local")
+
+    @pytest.fixture
+    def add_model(self) -> bytes:
+        return (TINY / "add_float32.tflite").read_bytes()
+
+
 def test_the_folder_is_removed_at_close_and_its_programs_are_ended(tmp_path: Path) -> None:
     link = LocalTransport(base=tmp_path)
     process = link.start(["sleep", "987"])

@@ -39,6 +39,12 @@ class CompiledEngine(Engine):
         plain = InterpreterEngine(path, LoadOptions(delegate="cpu"), self.name, self.version)
         self.inputs, self.outputs, self.variant = plain.inputs, plain.outputs, plain.variant
         self._nodes = plain.placement()["nodes"]
+        if plain.has_resources:
+            raise EngineError(
+                "delegate",
+                f"{self._options.delegate}: the model keeps state in resource variables, "
+                "which CompiledModel cannot reset between samples",
+            )
         for tensor in [*self.inputs, *self.outputs]:
             if tensor["dtype"] == "int64" or -1 in tensor["shape"]:
                 check_dtype(tensor["name"], tensor["dtype"])
@@ -102,9 +108,9 @@ class CompiledEngine(Engine):
         return np.asarray(self._results[position]).reshape(self.outputs[position]["shape"])
 
     def reset(self) -> None:
-        """See the base class: compiled models with state are refused by the runtime."""
+        """See the base class: models with resource variables were refused, the runtime refuses variable tensors."""
 
 
 def _one_line(error: Exception) -> str:
     """The runtime's own words without its source locations."""
-    return re.sub(r"(ERROR: )?\[\S+:\d+\]|[\u2514\s]+", " ", str(error)).strip() or "it gives no reason"
+    return " ".join(re.sub(r"(ERROR: )?\[\S+:\d+\]|[\u2514\s]+", " ", str(error)).split()) or "it gives no reason"

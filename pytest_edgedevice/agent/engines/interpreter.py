@@ -29,7 +29,7 @@ class InterpreterEngine(Engine):
         self._options = options
         self._module = _module(name)
         self._build()
-        self._resources = bool(RESOURCES & {node["op_name"] for node in self._nodes})
+        self.has_resources = bool(RESOURCES & {node["op_name"] for node in self._nodes})
         self._dirty = False
         try:
             self._read_tensors()
@@ -171,7 +171,7 @@ class InterpreterEngine(Engine):
 
     def reset(self) -> None:
         """See the base class. Resource variables outlive ``reset_all_variables``: those need a new interpreter."""
-        if self._resources:
+        if self.has_resources:
             if self._dirty:
                 self._build()
                 self._shapes = [tuple(int(size) for size in d["shape"]) for d in self._interpreter.get_input_details()]
