@@ -117,7 +117,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     collector = config.stash.get(COLLECTOR, None)
     if collector is None:
         return
-    if collector.records and terminalreporter.verbosity > -2:
+    if collector.records and terminalreporter.verbosity > -2 and not config.getoption("no_summary", False):
         from pytest_edgedevice.reports.terminal import table
 
         terminalreporter.ensure_newline()

@@ -19,7 +19,7 @@ def fit(text: str, columns: int) -> str:
         return text + " " * -excess
     head, tail, room = "", "", columns - len(CUT)
     if room < 2:
-        return CUT[:columns]
+        return CUT[:columns].ljust(columns)
     for sign in text:
         if display_width(head) + _width(sign) > room // 2:
             break

@@ -1,0 +1,122 @@
+"""Records on disk: written whole or not at all, read with suspicion."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_edgedevice.errors import InfraError, UsageError
+from pytest_edgedevice.records import build, read_lines, write_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_edgedevice.values import Evidence
+
+MINIMAL = '"schema": 1, "test": "t", "check": "size", "verdict": "pass", "message": "", "numbers": {}'
+BROKEN = [
+    ("{", "not JSON"),
+    ("[" * 100_000, "not JSON"),
+    ("[1]", "not a record of schema 1, but list"),
+    ('"text"', "not a record of schema 1, but str"),
+    ('{"schema": 2}', "not a record of schema 1, but 2"),
+    ("{}", "not a record of schema 1, but None"),
+    ('{"schema": 1}', "'test' is missing or not a str"),
+    ("{" + MINIMAL + "}", "'device' is missing or not a dict"),
+    ("{" + MINIMAL + ', "device": []}', "'device' is missing or not a dict"),
+]
+
+
+@pytest.fixture
+def record(evidence: Evidence) -> dict[str, object]:
+    return build(evidence, test="t.py::test_\ud800\n", facts={"host": "käse"}, version="0", time="now")
+
+
+def test_what_was_written_reads_back(tmp_path: Path, record: dict[str, object]) -> None:
+    write_lines(tmp_path / "out.jsonl", [record, record])
+    assert read_lines(tmp_path / "out.jsonl") == [record, record]
+
+
+def test_every_record_is_one_line(tmp_path: Path, record: dict[str, object]) -> None:
+    write_lines(tmp_path / "out.jsonl", [record, record])
+    assert (tmp_path / "out.jsonl").read_bytes().count(b"\n") == 2
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a" / "b" / "out.jsonl", [])
+    assert read_lines(tmp_path / "a" / "b" / "out.jsonl") == []
+
+
+def test_a_file_has_the_mode_that_open_would_have_given_it(tmp_path: Path) -> None:
+    write_lines(tmp_path / "out.jsonl", [])
+    (tmp_path / "plain").touch()
+    assert stat.S_IMODE((tmp_path / "out.jsonl").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_a_link_stays_a_link(tmp_path: Path, record: dict[str, object]) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "out.jsonl")
+    write_lines(tmp_path / "link", [record])
+    assert (tmp_path / "link").is_symlink()
+    assert read_lines(tmp_path / "real" / "out.jsonl") == [record]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path, record: dict[str, object]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    write_lines(pipe, [record])
+    reader.join(20)
+    assert json.loads(read[0]) == record
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("kind", ["folder", "below a file", "null byte", "too long"])
+def test_a_path_that_cannot_be_written_is_said(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").touch()
+    paths = {
+        "folder": tmp_path,
+        "below a file": tmp_path / "file" / "out.jsonl",
+        "null byte": tmp_path / "a\0b",
+        "too long": tmp_path / ("x" * 300),
+    }
+    with pytest.raises(InfraError, match="cannot write the report"):
+        write_lines(paths[kind], [])
+
+
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pytest_edgedevice.records.lines._share", full)
+    with pytest.raises(InfraError, match="No space left on device"):
+        write_lines(path, [])
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("out.jsonl", "old")]
+
+
+@pytest.mark.parametrize(("line", "text"), BROKEN)
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str, text: str) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("\n" + line + "\n")
+    with pytest.raises(UsageError, match=text) as caught:
+        read_lines(path)
+    assert caught.value.message.startswith(f"{path}:2: ")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "out.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot read records from"):
+        read_lines(path)

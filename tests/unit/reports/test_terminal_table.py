@@ -1,0 +1,180 @@
+"""The closing table: one row a test and model, never wider than the terminal, nothing hidden that matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_edgedevice.reports.columns import display_width, fit
+from pytest_edgedevice.reports.terminal import rows, table
+
+PRINTABLE = st.text(st.characters(categories=["L", "N", "P", "S", "Mn"]), max_size=40)
+
+
+def record(check: str = "metric", verdict: str = "pass", **fields: Any) -> dict[str, Any]:
+    """A record as written, with what a test needs to change."""
+    filled = {
+        "schema": 1,
+        "test": "tests/test_it.py::TestA::test_a[local-cpu]",
+        "check": check,
+        "verdict": verdict,
+        "outcome": "passed",
+        "model": {"name": "m.tflite", "sha256": "a" * 64, "size_bytes": 229_714, "variant": "float16"},
+        "delegate": {"requested": "cpu", "proven": "cpu", "left_over": {}, "nodes": 3, "delegated": 3},
+        "device": {"name": "local", "facts": {}},
+        "numbers": {},
+    }
+    return {**filled, **fields}
+
+
+LATENCY = {"p50_ms": 0.00123, "p95_ms": 12.34, "budgets": [{"quantile": 0.95, "budget_ms": 100}]}
+CLOSE = {"outputs": [{"max_abs_error": 0.00059}, {"max_abs_error": None}, {"max_abs_error": 0.0002}]}
+
+
+def cell(name: str, *records: dict[str, Any]) -> str:
+    return rows(records)[0].cells.get(name, "")
+
+
+def test_checks_of_one_test_and_model_share_a_row() -> None:
+    found = rows([record("close", numbers=CLOSE), record("latency", numbers=LATENCY), record("size")])
+    assert [row.cells for row in found] == [
+        {
+            "test": "test_a[local-cpu]",
+            "model": "m.tflite",
+            "variant": "float16",
+            "device": "local",
+            "delegate": "cpu",
+            "size": "",
+            "error": "0.00059",
+            "p50": "1.23 us",
+            "p95": "12.3 ms",
+            "budget": "p95<100 ms",
+            "verdict": "passed",
+        }
+    ]
+
+
+def test_two_models_in_one_test_have_two_rows() -> None:
+    other = {"name": "n.tflite", "sha256": "b" * 64, "size_bytes": 3, "variant": "int8"}
+    assert [row.cells["size"] for row in rows([record(), record(model=other)])] == ["229.7 kB", "0.0 kB"]
+
+
+def test_a_number_without_a_model_joins_its_tests_row() -> None:
+    assert len(rows([record(), record(model=None, delegate=None)])) == 1
+
+
+def test_a_number_without_a_model_and_without_a_row_makes_one() -> None:
+    assert cell("model", record(model=None, delegate=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "shown"),
+    [
+        (["pass", "fail", "pass"], "failed"),
+        (["pass", "inconclusive"], "inconclusive"),
+        (["inconclusive", "fail"], "failed"),
+        (["pass"], "passed"),
+    ],
+)
+def test_a_row_shows_its_gravest_verdict(verdicts: list[str], shown: str) -> None:
+    assert cell("verdict", *[record(verdict=verdict) for verdict in verdicts]) == shown
+
+
+def test_a_lost_device_is_graver_than_a_failure() -> None:
+    assert cell("verdict", record(verdict="fail"), record("device", "fail", model=None, delegate=None)) == "infra"
+
+
+def test_a_pass_in_a_test_that_the_world_ended_is_shown_as_that() -> None:
+    assert cell("verdict", record(outcome="infra")) == "infra"
+
+
+def test_a_delegate_that_left_operators_says_how_many_it_took() -> None:
+    delegate = {"requested": "default", "proven": "xnnpack", "left_over": {"SOFTMAX": 1}, "nodes": 4, "delegated": 3}
+    assert cell("delegate", record(delegate=delegate)) == "xnnpack 3/4"
+
+
+@pytest.mark.parametrize(
+    ("test", "shown"),
+    [
+        ("tests/test_it.py::test_a", "test_a"),
+        ("tests/test_it.py::test_a[a::b]", "test_a[a::b]"),
+        ("no colons", "no colons"),
+        ("", ""),
+        ("t.py::test_a[\x1b[31m\n\u202e]", "test_a[?[31m??]"),
+    ],
+)
+def test_a_test_is_shown_by_its_name_and_nothing_in_it_steers_the_terminal(test: str, shown: str) -> None:
+    assert cell("test", record(test=test)) == shown
+
+
+@pytest.mark.parametrize(
+    ("check", "numbers"),
+    [
+        ("latency", {}),
+        ("latency", {"p50_ms": None, "p95_ms": "x", "budgets": None}),
+        ("latency", {"budgets": [None, {}, {"quantile": "x", "budget_ms": 3}]}),
+        ("close", {"outputs": None}),
+        ("close", {"outputs": ["x", {"max_abs_error": "x"}]}),
+        ("size", {}),
+    ],
+)
+def test_numbers_of_an_unexpected_form_leave_their_cells_empty(check: str, numbers: dict[str, Any]) -> None:
+    found = rows([record(check, numbers=numbers)])[0].cells
+    assert not [found.get(name) for name in ("p50", "p95", "error") if found.get(name)]
+    assert not found.get("budget", "").strip()
+
+
+@pytest.mark.parametrize(("size_bytes", "shown"), [(640, "0.6 kB"), (999_999, "1000.0 kB"), (5_300_000, "5.30 MB")])
+def test_sizes_have_units(size_bytes: int, shown: str) -> None:
+    assert cell("size", record("size", numbers={"size_bytes": size_bytes})) == shown
+
+
+def test_no_records_make_no_table() -> None:
+    assert table([], width=80) == []
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_the_table_is_never_wider_than_the_terminal(width: int) -> None:
+    several = [
+        record("latency", numbers=LATENCY, test=f"t.py::test_{'long_' * 30}{number}[日本語]") for number in range(50)
+    ]
+    lines = table([*several, record("close", "fail", numbers=CLOSE)], width=width)
+    assert max(display_width(line) for line, _ in lines) <= width
+    assert len(lines) == 52
+    assert lines[0][0].endswith("verdict")
+
+
+def test_a_wide_terminal_shows_every_column() -> None:
+    lines = table([record("latency", numbers=LATENCY), record("close", numbers=CLOSE)], width=200)
+    heading = ["test", "model", "variant", "device", "delegate", "p50", "p95", "budget", "error", "size", "verdict"]
+    assert lines[0][0].split() == heading
+
+
+def test_a_column_that_goes_leaves_its_room_to_the_tests_name() -> None:
+    name = "test_" + "x" * 40
+    several = [record("latency", numbers=LATENCY, test=name)]
+    narrow, wide = table(several, width=50)[1][0], table(several, width=60)[1][0]
+    assert display_width(narrow) > 40  # only the test's name and the verdict are left, and they fill the line
+    assert len(wide) >= len(narrow)
+
+
+def test_lines_know_the_outcome_that_colours_them() -> None:
+    lines = table([record(), record("size", "fail", test="t.py::test_b")], width=80)
+    assert [outcome for _, outcome in lines] == ["", "passed", "failed"]
+
+
+@given(PRINTABLE, st.integers(1, 50))
+def test_fitting_gives_exactly_so_many_columns(text: str, columns: int) -> None:
+    assert display_width(fit(text, columns)) == columns
+
+
+def test_cutting_keeps_both_ends() -> None:
+    assert fit("test_face_detector[local-xnnpack]", 20) == "test_fac...-xnnpack]"
+
+
+@pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("", 0)])
+def test_width_is_counted_in_columns(text: str, columns: int) -> None:
+    assert display_width(text) == columns
