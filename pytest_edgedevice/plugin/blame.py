@@ -5,8 +5,8 @@ Pure functions on exceptions; what pytest is told is decided in ``outcomes``.
 
 from __future__ import annotations
 
+import os
 import sys
-import sysconfig
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOUSE = Path(__file__).parent.parent
-LIBRARY = Path(sysconfig.get_path("stdlib"))
+LIBRARY = Path(os.__file__).parent
 MACHINERY = frozenset({"_pytest", "pluggy", "xdist"})
 RANK = ("passed", "skipped", "inconclusive", "failed", "infra")
 

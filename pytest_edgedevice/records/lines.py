@@ -16,6 +16,9 @@ from pytest_edgedevice.records.record import SCHEMA, Record
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+DEVICES = frozenset({Path("/dev"), Path("/proc")})
+"""Below these even a regular file is somebody's open stream."""
+
 
 def write_lines(path: Path, records: Iterable[Record]) -> None:
     """Replace a file by records, one line each; an existing file stays as it was if that fails.
@@ -27,11 +30,11 @@ def write_lines(path: Path, records: Iterable[Record]) -> None:
     """
     text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
     try:
-        target = Path(os.path.realpath(path))  # the file that a link names, not the link
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+        if DEVICES.intersection(path.parents) or (path.exists() and not path.is_file()):
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(text)
         else:
-            _replace(target, text)
+            _replace(Path(os.path.realpath(path)), text)  # the file that a link names, not the link
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InfraError(

@@ -117,7 +117,7 @@ def test_without_device_tests_nothing_is_printed_and_nothing_heavy_imported(
 ) -> None:
     pytester.makeconftest(
         "import sys\ndef pytest_unconfigure():\n"
-        "    heavy = {'numpy', 'PIL', 'ai_edge_litert', 'tflite_runtime', 'pytest_edgedevice.opening', 'tomllib'}\n"
+        "    heavy = {'numpy', 'PIL', 'ai_edge_litert', 'tflite_runtime', 'pytest_edgedevice.opening'}\n"
         "    print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )
     pytester.makepyfile("def test_a(): pass")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -76,6 +78,16 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path, record: dict[str,
     reader.join(20)
     assert json.loads(read[0]) == record
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_standard_output_is_written_to_even_where_it_is_a_file(tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; from pytest_edgedevice.records import write_lines\n"
+        "print('before', flush=True); write_lines(Path('/dev/stdout'), [{'schema': 1}])"
+    )
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run([sys.executable, "-c", program], stdout=log, check=True, timeout=30)
+    assert (tmp_path / "log").read_text() == 'before\n{"schema": 1}\n'
 
 
 @pytest.mark.parametrize("kind", ["folder", "below a file", "null byte", "too long"])
