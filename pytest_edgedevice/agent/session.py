@@ -141,7 +141,7 @@ class Session:
     def _run(self, header: Header, payload: memoryview) -> Reply:
         engine = self._loaded()
         samples, columns = _inputs(engine, header, payload)
-        collected = [Column(samples) for _ in engine.outputs]
+        collected = [Column(samples, spec["shape"]) for spec in engine.outputs]
         elapsed: List[int] = []
         for sample in range(samples):
             engine.reset()

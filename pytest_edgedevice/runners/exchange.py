@@ -128,27 +128,22 @@ class _Chunks:
 
 
 class _Collected:
-    """One output's pieces, copied into one array while all of them have one shape."""
+    """One output's pieces: copied into one array where the model fixes their shape, kept apart where it does not."""
 
-    def __init__(self, samples: int) -> None:
+    def __init__(self, samples: int, *, fixed: bool) -> None:
         self._samples = samples
+        self._fixed = fixed
         self._count = 0
-        self._stack: Array | None = None
-        self._apart: list[Array] = []
+        self.pieces: list[Array] = []
 
     def add(self, piece: Array) -> None:
-        if self._stack is None:
-            self._stack = np.empty((self._samples, *piece.shape[1:]), piece.dtype)
-        if not self._apart and piece.shape[1:] == self._stack.shape[1:]:
-            self._stack[self._count : self._count + len(piece)] = piece
-        else:
-            self._apart = self._apart or [self._stack[: self._count]]
-            self._apart.append(piece)
+        if not self._fixed:
+            self.pieces.append(piece)
+            return
+        if not self.pieces:
+            self.pieces.append(np.empty((self._samples, *piece.shape[1:]), piece.dtype))
+        self.pieces[0][self._count : self._count + len(piece)] = piece
         self._count += len(piece)
-
-    @property
-    def pieces(self) -> list[Array]:
-        return self._apart or ([] if self._stack is None else [self._stack])
 
 
 class _Replies:
@@ -158,7 +153,7 @@ class _Replies:
         self._client = client
         self._specs = {spec.name: spec for spec in info.outputs}
         self._fixed_bytes = _fixed_size(info)
-        self.outputs = {spec.name: _Collected(samples) for spec in info.outputs}
+        self.outputs = {spec.name: _Collected(samples, fixed=self._fixed_bytes is not None) for spec in info.outputs}
         self.times: list[Array] = []
         self.sample_bytes = 1
         self.sample_ns = 1

@@ -89,7 +89,7 @@ def run_script(project: pytest.Pytester, name: str) -> str:
 
 
 def record(project: pytest.Pytester) -> pytest.RunResult:
-    return project.runpytest(*QUIET, "test_golden.py", "--edge-update-goldens")
+    return project.runpytest_subprocess(*QUIET, "test_golden.py", "--edge-update-goldens")
 
 
 def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> None:
@@ -107,41 +107,41 @@ def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> 
 
 def test_the_first_test_passes_with_the_saved_reference(project: pytest.Pytester) -> None:
     run_script(project, "save_reference.py")
-    project.runpytest(*QUIET, "test_my_model.py").assert_outcomes(passed=1)
+    project.runpytest_subprocess(*QUIET, "test_my_model.py").assert_outcomes(passed=1)
 
 
 def test_the_first_test_fails_with_the_wrong_model(project: pytest.Pytester) -> None:
     """What the README's reader sees is no test that always passes."""
     run_script(project, "save_reference.py")
     shutil.copy(digits.WEIGHTS.with_name("digits_int8.tflite"), project.path / "my_model.tflite")
-    project.runpytest(*QUIET, "test_my_model.py").assert_outcomes(failed=1)
+    project.runpytest_subprocess(*QUIET, "test_my_model.py").assert_outcomes(failed=1)
 
 
 def test_recording_a_golden_fails_once_and_passes_then(project: pytest.Pytester) -> None:
     recorded = record(project)
     recorded.assert_outcomes(failed=1)
     recorded.stdout.fnmatch_lines(["*run again without --edge-update-goldens*"])
-    project.runpytest(*QUIET, "test_golden.py").assert_outcomes(passed=1)
+    project.runpytest_subprocess(*QUIET, "test_golden.py").assert_outcomes(passed=1)
 
 
 def test_delegates_are_proven(project: pytest.Pytester) -> None:
-    project.runpytest(*QUIET, "test_delegates.py").assert_outcomes(passed=3)
+    project.runpytest_subprocess(*QUIET, "test_delegates.py").assert_outcomes(passed=3)
 
 
 def test_the_int8_model_passes_on_the_float_golden(project: pytest.Pytester) -> None:
     record(project)
-    project.runpytest(*QUIET, "test_int8.py").assert_outcomes(passed=1)
+    project.runpytest_subprocess(*QUIET, "test_int8.py").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("device", ["local", "polite"])
 def test_a_required_device_and_the_contributed_one_run_the_test(project: pytest.Pytester, device: str) -> None:
-    ran = project.runpytest(*QUIET, "test_requires.py", "--device", device)
+    ran = project.runpytest_subprocess(*QUIET, "test_requires.py", "--device", device)
     outcomes = ran.parseoutcomes()
     assert outcomes.get("passed", 0) + outcomes.get("skipped", 0) == 1  # a machine of one core skips
 
 
 def test_the_contributed_link_keeps_the_contract(project: pytest.Pytester) -> None:
-    ran = project.runpytest(*QUIET, "test_polite.py")
+    ran = project.runpytest_subprocess(*QUIET, "test_polite.py")
     assert set(ran.parseoutcomes()) == {"passed"}
 
 
@@ -178,7 +178,7 @@ def test_every_json_block_is_json() -> None:
 
 
 def help_text(pytester: pytest.Pytester) -> str:
-    return pytester.runpytest(*QUIET, "--help").stdout.str()
+    return pytester.runpytest_subprocess(*QUIET, "--help").stdout.str()
 
 
 def test_every_command_uses_options_that_there_are(pytester: pytest.Pytester) -> None:
