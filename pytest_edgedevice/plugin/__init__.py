@@ -1,11 +1,17 @@
 """pytest's side: hooks, options, markers and fixtures.
 
 Loaded in every pytest run of every project that has the package installed, so
-this room imports the standard library and pytest only; the rest of the house
-is imported by the first device test.
+this room imports the standard library and pytest only, and of itself no more
+than options and fixtures. The hooks below ask whether a run has to do with
+devices at all, and only then wake the modules that do the work.
 """
 
 from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pytest_edgedevice.plugin.fixtures import (
     edge_check,
@@ -13,15 +19,21 @@ from pytest_edgedevice.plugin.fixtures import (
     edge_device,
     edge_golden,
     edge_model,
+    is_device_test,
 )
-from pytest_edgedevice.plugin.options import pytest_addhooks, pytest_addoption, pytest_load_initial_conftests
-from pytest_edgedevice.plugin.outcomes import pytest_runtest_makereport, pytest_runtest_setup
-from pytest_edgedevice.plugin.parametrize import pytest_collection_finish, pytest_generate_tests, pytest_sessionstart
-from pytest_edgedevice.plugin.reporting import (
-    pytest_configure,
-    pytest_sessionfinish,
-    pytest_terminal_summary,
+from pytest_edgedevice.plugin.options import (
+    MARKERS,
+    SETTINGS,
+    is_configured,
+    pytest_addhooks,
+    pytest_addoption,
+    pytest_load_initial_conftests,
+    release_short_form,
+    settings_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 __all__ = [
     "edge_check",
@@ -31,13 +43,102 @@ __all__ = [
     "edge_model",
     "pytest_addhooks",
     "pytest_addoption",
-    "pytest_collection_finish",
-    "pytest_configure",
-    "pytest_generate_tests",
     "pytest_load_initial_conftests",
-    "pytest_runtest_makereport",
-    "pytest_runtest_setup",
-    "pytest_sessionfinish",
-    "pytest_sessionstart",
-    "pytest_terminal_summary",
 ]
+
+
+class _Reports:
+    """A hook that needs the run's configuration, which pytest does not pass to it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "edgedevice"):
+            from pytest_edgedevice.plugin.reporting import collector_of
+
+            settings_of(self._config)
+            collector_of(self._config).take(report)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options before anything runs."""
+    release_short_form(config)
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    if is_configured(config):
+        settings_of(config)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Reports(config), "edgedevice-reports")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """With pytest-xdist, check device specs before the workers start: an error in one would end in a traceback."""
+    if session.config.pluginmanager.hasplugin("dsession"):
+        _check_devices(session.config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat device tests for every device and delegate."""
+    if is_device_test(metafunc):
+        from pytest_edgedevice.plugin.parametrize import generate
+
+        generate(metafunc)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check device specs once, before the first test, and only where a test needs a device."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession"):
+        return
+    if any("edge_device" in getattr(item, "fixturenames", ()) for item in session.items):
+        _check_devices(config)
+
+
+def _check_devices(config: pytest.Config) -> None:
+    from pytest_edgedevice.plugin.catalog import check_devices
+
+    check_devices(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Note which device a test uses, and skip it where that does not fit."""
+    result = yield
+    if is_device_test(item):
+        from pytest_edgedevice.plugin.outcomes import note_setup
+
+        note_setup(item)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the blame where it belongs, in device tests and wherever an error of ours was raised."""
+    # nothing of ours can have been raised before its module was imported
+    if not is_device_test(item) and "pytest_edgedevice.errors" not in sys.modules:
+        return (yield)
+    from pytest_edgedevice.plugin.outcomes import report_of
+
+    return (yield from report_of(item, call))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports; in CI a run that tested nothing is not green."""
+    if SETTINGS in session.config.stash and not hasattr(session.config, "workerinput"):
+        from pytest_edgedevice.plugin.reporting import finish
+
+        finish(session)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table; nothing in runs without device tests."""
+    if SETTINGS in config.stash and not hasattr(config, "workerinput"):
+        from pytest_edgedevice.plugin.reporting import summarize
+
+        summarize(terminalreporter, config)

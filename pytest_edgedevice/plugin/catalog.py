@@ -14,7 +14,7 @@ import pytest
 
 from pytest_edgedevice.errors import ConfigError, SpecError, UsageError
 from pytest_edgedevice.inventory import Inventory, load_inventory
-from pytest_edgedevice.plugin.settings import SETTINGS
+from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.spec import BUILT_IN, KEYWORDS, KINDS
 from pytest_edgedevice.transports.base import Transport
 
@@ -41,7 +41,7 @@ def known_devices(config: pytest.Config) -> Known:
         ConfigError: The file is wrong, a hook's result is, or a name is claimed twice.
     """
     if KNOWN not in config.stash:
-        inventory = load_inventory(config.rootpath, explicit=config.stash[SETTINGS].config)
+        inventory = load_inventory(config.rootpath, explicit=settings_of(config).config)
         contributed: dict[str, Any] = {}
         for devices in config.hook.pytest_edgedevice_devices(config=config):
             for name, factory in _checked(devices).items():
@@ -62,7 +62,7 @@ def check_devices(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: A spec, the device file or a contribution is wrong.
     """
-    settings = config.stash[SETTINGS]
+    settings = settings_of(config)
     try:
         inventory, contributed = known_devices(config)
         for spec in settings.devices:

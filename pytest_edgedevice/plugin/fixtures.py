@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice.plugin.parametrize import delegate_mark, required_expressions
-from pytest_edgedevice.plugin.settings import SETTINGS
+from pytest_edgedevice.plugin.options import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +19,14 @@ if TYPE_CHECKING:
     from pytest_edgedevice.device import Device
     from pytest_edgedevice.goldens import Golden
     from pytest_edgedevice.runners.loaded import LoadedModel
+
+
+FIXTURES = frozenset({"edge_device", "edge_model", "edge_delegate", "edge_check", "edge_golden"})
+
+
+def is_device_test(item: Any) -> bool:
+    """Whether a test, or what it will be made from, asks for one of our fixtures."""
+    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +38,7 @@ def edge_device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """
     from pytest_edgedevice.plugin.session import open_for_session
 
-    spec = getattr(request, "param", None) or request.config.stash[SETTINGS].devices[0]
+    spec = getattr(request, "param", None) or settings_of(request.config).devices[0]
     with open_for_session(request.config, spec) as device:
         yield device
 
@@ -44,7 +51,7 @@ def edge_delegate(request: pytest.FixtureRequest) -> str:
         def test_delegate(edge_delegate, edge_model):
             assert edge_model("model.tflite").placement.proven == edge_delegate
     """
-    settings = request.config.stash[SETTINGS]
+    settings = settings_of(request.config)
     return str(getattr(request, "param", None) or next(iter(settings.delegates), "default"))
 
 
@@ -62,6 +69,7 @@ def edge_model(
     the path is searched beside the test file, in its ``models`` folder, in the ``edge_models`` folders
     of the ini file, and in pytest's root folder.
     """
+    from pytest_edgedevice.plugin.parametrize import delegate_mark, required_expressions
     from pytest_edgedevice.plugin.session import ModelLoader, require
 
     require(request.node, edge_device, required_expressions(request.node))
@@ -99,5 +107,5 @@ def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
     from pytest_edgedevice.checks import EdgeCheck
     from pytest_edgedevice.plugin.recording import recorder
 
-    policy: Any = request.config.stash[SETTINGS].on_inconclusive
+    policy: Any = settings_of(request.config).on_inconclusive
     return EdgeCheck(recorder(request.node), on_inconclusive=policy)

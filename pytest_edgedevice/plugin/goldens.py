@@ -8,8 +8,8 @@ import pytest
 
 from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens import Golden, load_golden, record_references
+from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.session import find
-from pytest_edgedevice.plugin.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ class GoldenOpener:
         Raises:
             GoldenError: It is missing, malformed, without references, or unable to detect anything.
         """
-        settings = self._request.config.stash[SETTINGS]
+        settings = settings_of(self._request.config)
         folder = find(name, self._request, settings.goldens, habit="goldens", error=GoldenError)
         if settings.update_goldens and reference is not None:
             changes = record_references(folder, reference)

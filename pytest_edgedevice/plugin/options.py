@@ -1,30 +1,45 @@
 """What pytest is told of us at start: options, ini keys, markers, hooks.
 
-What their values add up to is in ``settings``.
+What their values add up to is in ``settings``, which most runs never import.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-
-from pytest_edgedevice.plugin.settings import (
-    DEFAULT_DEVICE,
-    DELEGATES,
-    ENVIRONMENT,
-    PARSER,
-    SHORT_FORM,
-    TIMEOUT_S,
-    WAIT_CI_S,
-    WAIT_S,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from pytest_edgedevice.plugin.settings import Settings
 
+ENVIRONMENT = "PYTEST_EDGE_DEVICE"
+LONG_FORM, SHORT_FORM = "--edge-device", "--device"
+PARSER = pytest.StashKey[pytest.Parser]()
+"""The parser that ``--device`` was added to; absent where somebody else owns that option."""
+SETTINGS = pytest.StashKey["Settings"]()
+DEFAULT_DEVICE = "local"
+WAIT_S, WAIT_CI_S, TIMEOUT_S = 60.0, 600.0, 60.0
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
+"""The same as ``device.DELEGATES``, which start-up must not import; a test compares them."""
+
+
+INI_KEYS: dict[str, tuple[Literal["linelist", "string", "paths"], str]] = {
+    "edge_device": ("linelist", "device specs, one a line. Example: edge_device = local"),
+    "edge_delegate": ("linelist", "delegates, as --edge-delegate, one a line"),
+    "edge_engine": ("string", "inference runtime, as --edge-engine"),
+    "edge_threads": ("string", "threads for kernels, as --edge-threads"),
+    "edge_wait": ("string", "seconds to wait for a device, as --edge-wait"),
+    "edge_timeout": ("string", "seconds for each exchange, as --edge-timeout"),
+    "edge_report": ("linelist", "reports to write, as --edge-report, one a line"),
+    "edge_config": ("string", "device file, as --edge-config; relative to the ini file"),
+    "edge_inconclusive": ("string", "fail or warn, as --edge-inconclusive"),
+    "edge_models": ("paths", "folders with model files. Example: edge_models = models"),
+    "edge_goldens": ("paths", "folders with golden sets. Example: edge_goldens = tests/goldens"),
+}
 DELEGATE_MARKER = (
     'edge_delegate(name, ..., fallback="fail", options=None): run the test once with each delegate, e.g. '
     '@pytest.mark.edge_delegate("cpu", "xnnpack"). fallback="allow" accepts operators that run elsewhere; '
@@ -95,17 +110,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what a latency that can be shown neither within nor over its budget does: fail (default) or warn. "
         "Example: --edge-inconclusive warn",
     )
-    parser.addini("edge_device", "device specs, one a line. Example: edge_device = local", type="linelist")
-    parser.addini("edge_delegate", "delegates, as --edge-delegate, one a line", type="linelist")
-    parser.addini("edge_engine", "inference runtime, as --edge-engine")
-    parser.addini("edge_threads", "threads for kernels, as --edge-threads")
-    parser.addini("edge_wait", "seconds to wait for a device, as --edge-wait")
-    parser.addini("edge_timeout", "seconds for each exchange, as --edge-timeout")
-    parser.addini("edge_report", "reports to write, as --edge-report, one a line", type="linelist")
-    parser.addini("edge_config", "device file, as --edge-config; relative to the ini file")
-    parser.addini("edge_inconclusive", "fail or warn, as --edge-inconclusive")
-    parser.addini("edge_models", "folders with model files. Example: edge_models = models", type="paths")
-    parser.addini("edge_goldens", "folders with golden sets. Example: edge_goldens = tests/goldens", type="paths")
+    for key, (kind, text) in INI_KEYS.items():
+        parser.addini(key, text, type=kind)
 
 
 def _device_option(text: str) -> dict[str, Any]:
@@ -162,3 +168,30 @@ def release_short_form(config: pytest.Config) -> None:
     """
     parser = config.stash.get(PARSER, None)
     getattr(getattr(parser, "optparser", None), "_option_string_actions", {}).pop(SHORT_FORM, None)
+
+
+def is_configured(config: pytest.Config) -> bool:
+    """Whether anything of ours was asked for; all of it is checked then, device tests or not."""
+    given = any(value is not None for name, value in vars(config.option).items() if name.startswith("edge_"))
+    return (
+        given
+        or ENVIRONMENT in os.environ
+        or any(
+            config.getini(key)
+            for key, (kind, _) in INI_KEYS.items()
+            if kind != "paths"  # there is nothing to check about those
+        )
+    )
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """What the user asked for; read and checked once, and not before somebody wants to know.
+
+    Raises:
+        pytest.UsageError: A value cannot be used; the message names it and what it may be.
+    """
+    if SETTINGS not in config.stash:
+        from pytest_edgedevice.plugin.settings import read_settings
+
+        config.stash[SETTINGS] = read_settings(config)
+    return config.stash[SETTINGS]

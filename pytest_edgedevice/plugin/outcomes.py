@@ -7,12 +7,13 @@ a failure. Tracebacks end at the user's line; the message says the rest.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_edgedevice.plugin.blame import RANK, is_infra, is_ours, outcome_of, shorten
-from pytest_edgedevice.plugin.parametrize import is_device_test, required_expressions
+from pytest_edgedevice.plugin.fixtures import is_device_test
+from pytest_edgedevice.plugin.parametrize import required_expressions
 from pytest_edgedevice.plugin.recording import DEVICE, PROPERTY, RECORDS, keep_error, note_device
 
 if TYPE_CHECKING:
@@ -21,23 +22,17 @@ if TYPE_CHECKING:
 OUTCOME = pytest.StashKey[str]()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+def note_setup(item: pytest.Item) -> None:
     """Note the device of a test that asks for no model, and whether it fits."""
-    result = yield
     device = getattr(item, "funcargs", {}).get("edge_device")
     if device is not None and DEVICE not in item.stash:
         from pytest_edgedevice.plugin.session import require
 
         note_device(item, device)
         require(item, device, required_expressions(item))
-    return result
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Name the outcome, shorten our tracebacks, and send the records with the last report."""
     error = call.excinfo.value if call.excinfo else None
     ours = error is not None and is_ours(error)

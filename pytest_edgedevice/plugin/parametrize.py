@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from pytest_edgedevice.plugin.settings import SETTINGS
+from pytest_edgedevice.plugin.options import settings_of
 
 DELEGATE_FORM = '@pytest.mark.edge_delegate("cpu", "gpu", fallback="allow", options={"key": "value"})'
 REQUIRES_FORM = '@pytest.mark.edge_requires("linux and cores>=2")'
-FIXTURES = frozenset({"edge_device", "edge_model", "edge_delegate", "edge_check", "edge_golden"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,9 @@ class DelegateMark:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Repeat device tests for every device and delegate; ids are their names."""
-    if FIXTURES.isdisjoint(metafunc.fixturenames):
-        return
-    settings = metafunc.config.stash[SETTINGS]
+def generate(metafunc: pytest.Metafunc) -> None:
+    """Repeat a device test for every device and delegate; ids are their names."""
+    settings = settings_of(metafunc.config)
     required_expressions(metafunc.definition)
     taken = _parametrized(metafunc.definition)
     if "edge_device" in metafunc.fixturenames and len(settings.devices) > 1 and "edge_device" not in taken:
@@ -38,31 +35,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = settings.delegates or marked
         if marked or len(names) > 1:
             metafunc.parametrize("edge_delegate", names, indirect=True, ids=[_short(name) for name in names])
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """With pytest-xdist, check device specs before the workers start: an error in one would end in a traceback."""
-    if session.config.pluginmanager.hasplugin("dsession"):
-        from pytest_edgedevice.plugin.catalog import check_devices
-
-        check_devices(session.config)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Check device specs once, before the first test, and only where a test needs a device."""
-    if hasattr(session.config, "workerinput") or session.config.pluginmanager.hasplugin("dsession"):
-        return
-    if any("edge_device" in getattr(item, "fixturenames", ()) for item in session.items):
-        from pytest_edgedevice.plugin.catalog import check_devices
-
-        check_devices(session.config)
-
-
-def is_device_test(item: pytest.Item) -> bool:
-    """Whether an item uses one of our fixtures."""
-    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def delegate_mark(node: Any) -> DelegateMark:

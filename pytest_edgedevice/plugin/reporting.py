@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.plugin.options import MARKERS, release_short_form
+from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.recording import PROPERTY
-from pytest_edgedevice.plugin.settings import SETTINGS, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,40 +51,25 @@ class Collector:
         return bool(self.outcomes) and set(self.outcomes.values()) == {"skipped"}
 
 
-class _Reports:
-    """Hooks that need the run's configuration, which some of pytest's do not pass."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._config.stash[COLLECTOR].take(report)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Check the options before anything runs."""
-    release_short_form(config)
-    for marker in MARKERS:
-        config.addinivalue_line("markers", marker)
-    config.stash[SETTINGS] = read_settings(config)
-    if not hasattr(config, "workerinput"):
+def collector_of(config: pytest.Config) -> Collector:
+    """The run's only collector."""
+    if COLLECTOR not in config.stash:
         config.stash[COLLECTOR] = Collector(config)
-        config.pluginmanager.register(_Reports(config), "edgedevice-reports")
+    return config.stash[COLLECTOR]
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def finish(session: pytest.Session) -> None:
     """Write the reports; in CI a run that tested nothing is not green."""
     config = session.config
-    collector = config.stash.get(COLLECTOR, None)
-    if collector is None or session.exitstatus in NOTHING_RAN or config.getoption("collectonly"):
+    collector = collector_of(config)
+    if session.exitstatus in NOTHING_RAN or config.getoption("collectonly"):
         return
-    if config.stash[SETTINGS].ci and collector.tested_nothing:
+    if settings_of(config).ci and collector.tested_nothing:
         count = len(collector.outcomes)
         what = "the only device test was" if count == 1 else f"all {count} device tests were"
         _fail(session, collector, f"{what} skipped; in CI that is a failure")
-    if config.stash[SETTINGS].reports:
-        _write(session, collector, config.stash[SETTINGS].reports)
+    if settings_of(config).reports:
+        _write(session, collector, settings_of(config).reports)
     if not config.pluginmanager.hasplugin("terminalreporter"):
         for line, bad in collector.notes:
             if bad:
@@ -112,11 +96,9 @@ def _write(session: pytest.Session, collector: Collector, paths: Iterable[Path])
             collector.notes.append((f"edgedevice: {count} record{'s' * (count != 1)} in {path}", False))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table; nothing in runs without device tests."""
-    collector = config.stash.get(COLLECTOR, None)
-    if collector is None:
-        return
+    collector = collector_of(config)
     if collector.records and terminalreporter.verbosity > -2 and not config.getoption("no_summary", False):
         from pytest_edgedevice.reports.terminal import table
 

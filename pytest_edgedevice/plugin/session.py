@@ -13,7 +13,7 @@ from pytest_edgedevice.errors import DeviceNotFoundError, EdgeDeviceError, Model
 from pytest_edgedevice.leases import Holder, Waiting
 from pytest_edgedevice.opening import open_device
 from pytest_edgedevice.plugin.catalog import catalog, known_devices
-from pytest_edgedevice.plugin.settings import SETTINGS
+from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.spec import parse_expression
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def open_for_session(config: pytest.Config, spec: str) -> Iterator[Device]:
     """Lease and open a device; a pool that nobody named and that is empty here skips its tests."""
-    settings = config.stash[SETTINGS]
+    settings = settings_of(config)
     known = catalog(config)
     try:
         device = open_device(
@@ -93,7 +93,7 @@ class ModelLoader:
         delegate_options: Mapping[str, Any] | None = None,
     ) -> LoadedModel:
         """Load a model; see ``Device.load``. What is not given comes from markers and options."""
-        settings = self._request.config.stash[SETTINGS]
+        settings = settings_of(self._request.config)
         model = self._device.load(
             find(path, self._request, settings.models, habit="models", error=ModelError),
             delegate=delegate or self._delegate,

@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_edgedevice.plugin.options import (
+    DEFAULT_DEVICE,
+    DELEGATES,
+    ENVIRONMENT,
+    LONG_FORM,
+    PARSER,
+    SHORT_FORM,
+    TIMEOUT_S,
+    WAIT_CI_S,
+    WAIT_S,
+)
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENVIRONMENT = "PYTEST_EDGE_DEVICE"
-LONG_FORM, SHORT_FORM = "--edge-device", "--device"
-PARSER = pytest.StashKey[pytest.Parser]()
-"""The parser that ``--device`` was added to; absent where somebody else owns that option."""
-DEFAULT_DEVICE = "local"
-WAIT_S, WAIT_CI_S, TIMEOUT_S = 60.0, 600.0, 60.0
-DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
-"""The same as ``device.DELEGATES``, which start-up must not import; a test compares them."""
 ENGINES = ("litert", "tflite")
 POLICIES = ("fail", "warn")
 REPORTS = ("json",)
@@ -65,9 +69,6 @@ class Settings:
     models: tuple[Path, ...]
     goldens: tuple[Path, ...]
     ci: bool
-
-
-SETTINGS = pytest.StashKey[Settings]()
 
 
 def read_settings(config: pytest.Config) -> Settings:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pytest_edgedevice import device
-from pytest_edgedevice.plugin import settings
+from pytest_edgedevice.plugin import options, settings
 
 SHOWS = """
 def test_shown(pytestconfig):
-    from pytest_edgedevice.plugin.settings import SETTINGS
-    print("devices:", *pytestconfig.stash[SETTINGS].devices, "from", pytestconfig.stash[SETTINGS].origin)
+    from pytest_edgedevice.plugin.options import settings_of
+    print("devices:", *settings_of(pytestconfig).devices, "from", settings_of(pytestconfig).origin)
 """
 DEVICE_TEST = "def test_a(edge_device): pass\ndef test_b(edge_device): pass"
 
@@ -163,4 +163,4 @@ def test_in_ci_the_wait_for_a_device_is_longer(
 
 
 def test_the_delegates_of_the_command_line_are_those_that_a_device_knows() -> None:
-    assert settings.DELEGATES == device.DELEGATES
+    assert options.DELEGATES == device.DELEGATES

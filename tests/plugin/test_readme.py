@@ -18,7 +18,7 @@ from pytest_edgedevice.cli.main import _parser
 from pytest_edgedevice.device import DELEGATES
 from pytest_edgedevice.inventory import Inventory, load_inventory, locate
 from pytest_edgedevice.leases import folder
-from pytest_edgedevice.plugin import options, settings
+from pytest_edgedevice.plugin import options
 from pytest_edgedevice.spec import BUILT_IN
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def column(heading: str) -> list[str]:
 @pytest.fixture(autouse=True)
 def own_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(folder.ENVIRONMENT, str(tmp_path))
-    for name in (settings.ENVIRONMENT, locate.ENVIRONMENT):
+    for name in (options.ENVIRONMENT, locate.ENVIRONMENT):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -215,7 +215,7 @@ def test_the_ini_block_uses_known_keys() -> None:
 
 
 def test_the_table_of_variables_is_complete() -> None:
-    assert column("### Environment") == [settings.ENVIRONMENT, locate.ENVIRONMENT, folder.ENVIRONMENT, "CI"]
+    assert column("### Environment") == [options.ENVIRONMENT, locate.ENVIRONMENT, folder.ENVIRONMENT, "CI"]
 
 
 def test_the_table_of_markers_is_complete() -> None:
@@ -257,8 +257,8 @@ def test_extras_that_are_named_exist() -> None:
 
 
 def test_the_defaults_in_the_text_are_those_of_the_code() -> None:
-    assert f"({settings.WAIT_S:g}, in CI {settings.WAIT_CI_S:g})" in README
-    assert f"deadline of each exchange with the device ({settings.TIMEOUT_S:g})" in README
+    assert f"({options.WAIT_S:g}, in CI {options.WAIT_CI_S:g})" in README
+    assert f"deadline of each exchange with the device ({options.TIMEOUT_S:g})" in README
 
 
 def test_the_figures_have_their_place() -> None:

@@ -14,8 +14,8 @@ INI = [f"edge_{name}" for name in ("device", "delegate", "engine", "threads", "w
 FIXTURES = ["edge_device", "edge_model", "edge_golden", "edge_check", "edge_delegate"]
 USES_SPEC = """
 def test_spec(pytestconfig):
-    from pytest_edgedevice.plugin.settings import SETTINGS
-    assert pytestconfig.stash[SETTINGS].devices == ("nas",)
+    from pytest_edgedevice.plugin.options import settings_of
+    assert settings_of(pytestconfig).devices == ("nas",)
 """
 # what an owner of --device may make of it: declaration, arguments that please it, the value it should see
 OWNERS = {
@@ -117,7 +117,7 @@ def test_without_device_tests_nothing_is_printed_and_nothing_heavy_imported(
 ) -> None:
     pytester.makeconftest(
         "import sys\ndef pytest_unconfigure():\n"
-        "    heavy = {'numpy', 'PIL', 'ai_edge_litert', 'tflite_runtime', 'pytest_edgedevice.opening'}\n"
+        "    heavy = {'numpy', 'PIL', 'ai_edge_litert', 'tflite_runtime', 'pytest_edgedevice.errors'}\n"
         "    print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )
     pytester.makepyfile("def test_a(): pass")

@@ -16,7 +16,7 @@ def test_a(edge_check, number):
     edge_check.metric("top1", number / 10, at_least=0.1)
 """
 DEVICE = """
-import os, pytest
+import time, pytest
 @pytest.mark.parametrize("number", range(6))
 def test_a(edge_device, edge_check, number):
     edge_check.metric("number", number)
@@ -40,9 +40,9 @@ def test_workers_that_share_a_device_take_turns_beyond_the_wait_for_others(
     pytester: pytest.Pytester, workers: list[str], dist: str
 ) -> None:
     # two modules, so that loadscope gives each worker one; the device is held longer than --edge-wait allows others
-    slow = DEVICE + "\n@pytest.fixture(scope='session', autouse=True)\ndef pause(edge_device):\n    yield\n"
+    slow = DEVICE + "\n@pytest.fixture(scope='session', autouse=True)\ndef pause(edge_device):\n    time.sleep(1.5)\n"
     pytester.makepyfile(test_one=slow, test_two=slow)
-    result = pytester.runpytest_subprocess("--edge-wait", "0", "--dist", dist, *workers, timeout=60)
+    result = pytester.runpytest_subprocess("--edge-wait", "1", "--dist", dist, *workers, timeout=60)
     result.assert_outcomes(passed=12)
 
 
