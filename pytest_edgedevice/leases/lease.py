@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SIBLING_WAIT_S = 4 * 3600.0
 _FIRST_NOTICE_S = 0.3
 _NOTICE_EVERY_S = 30.0
+_RECORD_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class _Acquisition:
         lease = self._take_first(wanted_by_others)
         if lease is not None:
             return lease
-        if wait_s == 0 and not self._holder_is_sibling(self._current_holder()):
+        if wait_s == 0 and not self._holder_is_sibling(self._settled_holder()):
             raise self._busy(self._current_holder(), place=0)
         ticket = take_ticket(self._folder, self._keys)
         try:
@@ -228,6 +229,13 @@ class _Acquisition:
         holders = [holder for key in self._keys if (holder := who(key)) is not None]
         siblings = [holder for holder in holders if self._holder_is_sibling(holder)]
         return next(iter(siblings + holders), None)
+
+    def _settled_holder(self) -> Holder | None:
+        """The holder, once its record is there: between taking the lock and writing it a sibling is a stranger."""
+        deadline = time.monotonic() + _RECORD_S
+        while (holder := self._current_holder()) and not holder.pid and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return holder
 
     def _holder_is_sibling(self, holder: Holder | None) -> bool:
         """Whether it is another worker of our run; a wait for ourselves must count, or it would not end."""
