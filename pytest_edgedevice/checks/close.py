@@ -255,6 +255,8 @@ def _unpack(run: Run, reference: Any) -> tuple[Mapping[str, Any], str, tuple[str
 def _chosen(
     outputs: Sequence[str] | str, actual: Mapping[str, Any], references: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not isinstance(outputs, str | list | tuple | set | frozenset):
+        raise UsageError(f"outputs must name outputs, e.g. ('scores',), not {outputs!r}")
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     if not names:
         raise UsageError("outputs=() compares nothing", hint=f"the device's outputs are {sorted(actual)}")
@@ -276,7 +278,7 @@ def _check_tolerance(name: str, bound: float | None) -> None:
     if bound is None:
         return
     try:
-        sound = math.isfinite(bound) and bound >= 0
+        sound = math.isfinite(bound) and bound >= 0 and not isinstance(bound, bool)
     except TypeError:
         sound = False
     if not sound:

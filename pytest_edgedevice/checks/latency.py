@@ -149,7 +149,7 @@ def _setting(model: ModelLike, timing: Timing) -> str:
 
 def _positive(value: float) -> bool:
     try:
-        return math.isfinite(value) and value > 0
+        return math.isfinite(value) and value > 0 and not isinstance(value, bool)
     except TypeError:
         return False
 

@@ -138,6 +138,6 @@ def _bound(name: str, value: float | None) -> float | None:
 
 def _number(value: object) -> float | None:
     """The value as a float; None where it is text, an array or anything else that is not one number."""
-    if isinstance(value, str | bytes) or getattr(value, "ndim", None) or not hasattr(value, "__float__"):
+    if isinstance(value, str | bytes | bool) or getattr(value, "ndim", None) or not hasattr(value, "__float__"):
         return None
     return float(value)

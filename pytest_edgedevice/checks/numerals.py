@@ -53,4 +53,6 @@ def json_ready(value: Any) -> Any:
     """The value itself where JSON has it, else text: NaN, Inf and complex numbers are not JSON."""
     if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
+    if hasattr(value, "dtype") and not isinstance(value, float):  # numpy's own long double is no float
+        return json_ready(complex(value) if value.dtype.kind == "c" else float(value))
     return value
