@@ -12,7 +12,10 @@ from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
-from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions, check_dtype
+from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
+
+TAKEN = frozenset({"bool", "float16", "float32", "int8", "int32", "uint8"})
+"""Element types that LiteRT's TensorBuffer reads and writes; the names of its private table."""
 
 
 class CompiledEngine(Engine):
@@ -46,17 +49,21 @@ class CompiledEngine(Engine):
                 "which CompiledModel cannot reset between samples",
             )
         for tensor in [*self.inputs, *self.outputs]:
-            if tensor["dtype"] == "int64" or -1 in tensor["shape"]:
-                check_dtype(tensor["name"], tensor["dtype"])
-                what = "has dtype int64" if tensor["dtype"] == "int64" else "has a shape that varies"
+            if tensor["dtype"] not in TAKEN or -1 in tensor["shape"]:
+                odd_dtype = tensor["dtype"] not in TAKEN
+                what = f"has dtype {tensor['dtype']}" if odd_dtype else "has a shape that varies"
                 raise EngineError(
                     "delegate",
                     f"{self._options.delegate}: tensor {tensor['name']!r} {what}, which CompiledModel cannot take",
                 )
 
     def _compile(self, path: str) -> None:
-        from ai_edge_litert.compiled_model import CompiledModel
-        from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+        try:
+            from ai_edge_litert.compiled_model import CompiledModel
+            from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+        except (ImportError, OSError) as error:
+            what = f"{self._options.delegate} needs CompiledModel, which {self.name} {self.version} does not load"
+            raise EngineError("delegate", f"{what}: {_one_line(error)}") from error
 
         wanted = {"gpu": HardwareAccelerator.GPU, "npu": HardwareAccelerator.NPU}[self._options.delegate]
         self._whole = True
@@ -92,16 +99,25 @@ class CompiledEngine(Engine):
 
     def set_inputs(self, arrays: Sequence[Any]) -> None:
         """See the base class."""
-        for buffer, array in zip(self._input_buffers, arrays):
-            buffer.write(np.ascontiguousarray(array))
+        for spec, buffer, array in zip(self.inputs, self._input_buffers, arrays):
+            try:
+                buffer.write(np.ascontiguousarray(array))
+            except (RuntimeError, ValueError, TypeError) as error:
+                what = f"{self._options.delegate} does not take input {spec['name']!r}"
+                raise EngineError("model", f"{what}: {_one_line(error)}") from error
 
     def invoke(self) -> None:
         """See the base class."""
         self._model.run_by_index(self._signature, self._input_buffers, self._output_buffers)
-        self._results = [
-            buffer.read(int(np.prod(spec["shape"], dtype=np.int64)), np.dtype(spec["dtype"]).type)
-            for buffer, spec in zip(self._output_buffers, self.outputs)
-        ]
+        self._results = [self._read(buffer, spec) for buffer, spec in zip(self._output_buffers, self.outputs)]
+
+    def _read(self, buffer: Any, spec: Dict[str, Any]) -> Any:
+        count = int(np.prod(spec["shape"], dtype=np.int64))
+        try:
+            return buffer.read(count, np.dtype(spec["dtype"]).type)
+        except (RuntimeError, ValueError, TypeError) as error:
+            what = f"{self._options.delegate} does not give output {spec['name']!r}"
+            raise EngineError("model", f"{what}: {_one_line(error)}") from error
 
     def output(self, position: int) -> Any:
         """See the base class."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from ai_edge_litert import hardware_accelerator
+from ai_edge_litert.tensor_buffer import TensorBuffer
 
 from fixtures.recipes.tflite_writer import Model, options
 from pytest_edgedevice.agent import engines
@@ -318,6 +319,7 @@ def accelerator(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], bo
 
 
 CPU = hardware_accelerator.HardwareAccelerator.CPU
+NOT_TAKEN = ("int16", "uint16", "uint32", "int64", "uint64", "float64", "complex64", "complex128")
 
 
 def test_an_accelerator_that_took_all_is_proven(talk: Talk, accelerator: Any) -> None:
@@ -348,7 +350,7 @@ def test_an_accelerator_that_is_not_usable_at_all_is_refused(talk: Talk, acceler
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("copy_int64", "has dtype int64"),
+        *((f"copy_{dtype}", f"has dtype {dtype}") for dtype in NOT_TAKEN),
         ("dynamic", "has a shape that varies"),
         ("stateful_resource", "keeps state in resource variables"),
     ],
@@ -357,3 +359,30 @@ def test_what_an_accelerator_cannot_take_is_refused(talk: Talk, accelerator: Any
     accelerator(lambda _: False)
     reply = talk.load(name, delegate="gpu")
     assert (reply["kind"], text in reply["message"]) == ("delegate", True)
+
+
+@pytest.mark.parametrize("method", ["write", "read"])
+def test_a_buffer_that_fails_is_a_model_error(
+    talk: Talk, accelerator: Any, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("Unsupported dtype")
+
+    accelerator(lambda _: False)
+    talk.load("no_batch", delegate="gpu")
+    monkeypatch.setattr(FakeBuffer, method, fail)
+    reply = talk.run(x=ROW[0])
+    assert (reply["kind"], "Unsupported dtype" in reply["message"]) == ("model", True)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "float16", "float32", "int8", "int32", "uint8"])
+def test_an_accelerator_takes_what_its_buffers_do(talk: Talk, accelerator: Any, dtype: str) -> None:
+    accelerator(lambda _: False)
+    assert np.dtype(dtype) in TensorBuffer._DTYPE_STRINGS
+    assert talk.load(f"copy_{dtype}", delegate="gpu")["op"] == "load"
+
+
+def test_a_runtime_without_compiled_models_is_refused(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.compiled_model", None)
+    reply = talk.load("no_batch", delegate="gpu")
+    assert (reply["kind"], "needs CompiledModel" in reply["message"]) == ("delegate", True)
