@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.checks.numerals import json_ready
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.metrics.latency import interval_text, judge, quantile_name
+from pytest_edgedevice.metrics.latency import interval_text, judge_batches, quantile_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,10 +65,25 @@ def judge_budgets(timing: Timing, budgets: Sequence[tuple[float, float]]) -> tup
 
     The first budget is the one that was measured for, so its verdict is the
     measurement's own, which knows how often it looked; the others are judged on
-    the series. A series that never settled shows nothing about any of them.
+    the series. A series that never settled shows nothing about any of them, but
+    for budgets that not a single run kept.
     """
     results = [_judge(timing, *budget, measured=number == 0) for number, budget in enumerate(budgets)]
     return tuple(sorted(results, key=lambda one: _ORDER[one.verdict]))
+
+
+def undecided(results: Sequence[BudgetResult], *, measured: float) -> tuple[BudgetResult, ...]:
+    """Results that another series may decide: the one at hand was only as long as ``measured`` quantile needed."""
+    return tuple(one for one in results if one.verdict == "inconclusive" and one.quantile != measured)
+
+
+def replaced(results: Sequence[BudgetResult], timings: Mapping[float, Timing]) -> tuple[BudgetResult, ...]:
+    """The results with those of quantiles that were measured on their own, the gravest verdict first."""
+    merged = [
+        _judge(timings[one.quantile], one.quantile, one.budget_ms, measured=True) if one.quantile in timings else one
+        for one in results
+    ]
+    return tuple(sorted(merged, key=lambda one: _ORDER[one.verdict]))
 
 
 def failure_text(model: ModelLike, timing: Timing, results: Sequence[BudgetResult]) -> str:
@@ -86,8 +101,10 @@ def failure_text(model: ModelLike, timing: Timing, results: Sequence[BudgetResul
     return "\n  ".join(lines)
 
 
-def evidence_numbers(timing: Timing, results: Sequence[BudgetResult]) -> dict[str, Any]:
-    """The measurement, its raw series and every budget, JSON-ready."""
+def evidence_numbers(
+    timing: Timing, results: Sequence[BudgetResult], more: Mapping[float, Timing] | None = None
+) -> dict[str, Any]:
+    """The measurement, its raw series and every budget, JSON-ready; ``more`` are series for one quantile each."""
     plain = (
         "batch",
         "p50_ms",
@@ -110,6 +127,10 @@ def evidence_numbers(timing: Timing, results: Sequence[BudgetResult]) -> dict[st
         ],
         "conditions": {moment: dict(facts) for moment, facts in timing.conditions.items()},
         "samples_ns": [int(sample) for sample in timing.samples_ns],
+        "more_samples_ns": {
+            quantile_name(quantile): [int(sample) for sample in one.samples_ns]
+            for quantile, one in (more or {}).items()
+        },
     }
 
 
@@ -121,10 +142,16 @@ def _judge(timing: Timing, quantile: float, budget_ms: float, *, measured: bool)
         verdict, reason = timing.verdict, _one_line(timing.reason)
         lower, upper = timing.lower_ms, timing.upper_ms
     else:
-        found = judge(timing.samples_ns, budget_ns=budget_ms * 1e6, quantile=quantile, confidence=timing.confidence)
+        found = judge_batches(
+            timing.samples_ns,
+            timing.batch,
+            budget_ns=budget_ms * 1e6,
+            quantile=quantile,
+            confidence=timing.confidence,
+        )
         verdict, reason = found.verdict, found.reason
         lower, upper = (None if bound is None else bound / 1e6 for bound in (found.lower_ns, found.upper_ns))
-    if not timing.steady:
+    if not timing.steady and min(timing.samples_ns) <= budget_ms * 1e6:
         verdict = "inconclusive"
         reason = _one_line(timing.reason) or "the series never settled, so it shows nothing"
     return BudgetResult(quantile, budget_ms, verdict, lower, upper, "" if verdict == "pass" else reason)

@@ -72,6 +72,42 @@ def judge(
     return Judgement("inconclusive", lower, upper, reason)
 
 
+def judge_batches(
+    samples_ns: Series,
+    batch: int,
+    *,
+    budget_ns: float,
+    quantile: float,
+    confidence: float,
+    overall: float | None = None,
+) -> Judgement:
+    """Judge a series whose entries are means of ``batch`` inferences.
+
+    A mean hides its slowest inference, so a pass must hold even if one of them
+    took all of the time; where it does not, nothing was shown.
+
+    Args:
+        samples_ns: Means in the order they were taken, nanoseconds.
+        batch: Inferences in each; 1 makes this the same as ``judge``.
+        budget_ns: As for ``judge``.
+        quantile: As for ``judge``.
+        confidence: As for ``judge``.
+        overall: As for ``judge``.
+    """
+    found = judge(samples_ns, budget_ns=budget_ns, quantile=quantile, confidence=confidence, overall=overall)
+    if batch == 1 or found.verdict != "pass":
+        return found
+    whole = [sample * batch for sample in samples_ns]
+    worst = judge(whole, budget_ns=budget_ns, quantile=quantile, confidence=confidence, overall=overall)
+    if worst.verdict == "pass":
+        return found
+    name, budget = quantile_name(quantile), f"{budget_ns / 1e6:.6g} ms"
+    reason = (
+        f"cannot show {name} < {budget}: one inference is too short for the clock, and {batch} together take longer"
+    )
+    return found._replace(verdict="inconclusive", reason=reason)
+
+
 def bounds(samples_ns: Series, *, quantile: float, confidence: float) -> tuple[float | None, float | None]:
     """One-sided lower and upper confidence bounds of a quantile, in nanoseconds.
 

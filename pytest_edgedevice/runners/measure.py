@@ -16,9 +16,11 @@ import numpy as np
 from pytest_edgedevice.agent.wire import TensorPart, WireError, split_tensors
 from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.metrics.latency import (
+    Judgement,
     bounds,
-    judge,
+    judge_batches,
     look_confidence,
+    quantile_name,
     runs_needed,
     sample_quantile,
     steady,
@@ -34,8 +36,11 @@ WINDOW_NS = 20_000_000
 """A warm-up window lasts about this long, so that a moment's disturbance does not decide."""
 MAX_WINDOWS = 25
 MAX_WARMUP_S = 10.0
-BATCH_BELOW_NS = 50_000
+BATCH_BELOW_TICKS = 50
+"""Inferences of fewer ticks of the device's clock are timed several at once."""
 FIRST_LOOK_RUNS = 100
+FIRST_LOOK_NS = 500_000_000
+"""No verdict before so much was observed, where the runs allowed suffice: a short series never saw the slow spells."""
 BLOCK_NS = 1_000_000_000
 SETTLE_NS = 1_000_000
 MIN_TICKS = 20
@@ -78,7 +83,7 @@ def measure(
     before = series.conditions()
     warmup_runs, settled = series.warm_up(sample)
     verdict, reason, confidence_used = series.decide(plan)
-    if verdict is not None and not settled:
+    if verdict is not None and not settled and not _all_over(plan, series.samples):
         verdict, reason = "inconclusive", f"the latency never settled in {warmup_runs} warm-up runs"
     samples = series.samples
     lower, upper = bounds(samples, quantile=quantile, confidence=confidence_used)
@@ -113,13 +118,19 @@ def _plan(
         InputError: One is out of range, or no series that short can decide.
     """
     for name, value in (("quantile", quantile), ("confidence", confidence)):
-        if not 0 < value < 1:
+        if not (_is_number(value) and 0 < value < 1):
             raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {value!r}")
-    if budget_ms is not None and not (math.isfinite(budget_ms) and budget_ms > 0):
+    if budget_ms is not None and not (_is_number(budget_ms) and budget_ms > 0):
         raise InputError(f"a latency budget must be a positive number of milliseconds, not {budget_ms!r}")
-    if not (math.isfinite(max_s) and max_s > 0) or max_runs < 1 or min_runs < 0:
+    if not (_is_number(max_s) and max_s > 0):
+        raise InputError(f"max_s must be a positive number of seconds, not {max_s!r}")
+    if type(min_runs) is not int or type(max_runs) is not int or not 0 <= min_runs <= max_runs or max_runs < 1:
+        raise InputError(f"min_runs and max_runs must be whole numbers, 0 <= {min_runs!r} <= {max_runs!r}, 1 at least")
+    least = runs_needed(quantile, confidence)
+    if budget_ms is not None and max_runs < least:
         raise InputError(
-            f"max_s and max_runs must be positive: {max_s!r}, {max_runs!r}; min_runs not negative: {min_runs!r}"
+            f"{max_runs} runs cannot show {quantile_name(quantile)} with {confidence * 100:g} % confidence",
+            hint=f"allow at least max_runs={least}",
         )
     needed = runs_needed(quantile, look_confidence(confidence, 1, 8))
     first = max(FIRST_LOOK_RUNS, needed, min_runs)
@@ -129,6 +140,15 @@ def _plan(
     while looks[-1] < max_runs:
         looks.append(min(2 * looks[-1], max_runs))
     return _Plan(budget_ms * 1e6, quantile, confidence, tuple(looks), max_s)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _all_over(plan: _Plan, samples: list[int]) -> bool:
+    """Whether not a single run was within the budget: then it matters little that the series never settled."""
+    return plan.budget_ns is not None and min(samples) > plan.budget_ns
 
 
 class _Series:
@@ -159,8 +179,10 @@ class _Series:
             runs += len(window)
             if steady(windows):
                 break
-        if self._typical_ns < BATCH_BELOW_NS:
-            self.batch = math.ceil(BATCH_BELOW_NS / self._typical_ns)
+        tick_ns = self._client.hello.get("clock_tick_ns")
+        shortest_ns = BATCH_BELOW_TICKS * max(tick_ns, 1) if isinstance(tick_ns, int) else 0
+        if self._typical_ns < shortest_ns:
+            self.batch = math.ceil(shortest_ns / self._typical_ns)
         return runs, steady(windows)
 
     def decide(self, plan: _Plan) -> tuple[Verdict | None, str, float]:
@@ -172,18 +194,25 @@ class _Series:
             self._grow(wanted, end)
             if plan.budget_ns is None:
                 return None, "", plan.confidence
+            if sum(self.samples) * self.batch < FIRST_LOOK_NS and look < len(plan.looks) and time.monotonic() < end:
+                continue
             confidence = look_confidence(plan.confidence, look, len(plan.looks))
-            judgement = judge(
-                self.samples,
-                budget_ns=plan.budget_ns,
-                quantile=plan.quantile,
-                confidence=confidence,
-                overall=plan.confidence,
-            )
+            judgement = self._judge(plan, plan.budget_ns, confidence)
             if judgement.verdict != "inconclusive" or time.monotonic() >= end:
                 break
         assert judgement is not None
         return judgement.verdict, judgement.reason, confidence
+
+    def _judge(self, plan: _Plan, budget_ns: float, confidence: float) -> Judgement:
+        """Judge the series; of inferences timed together, a pass must hold even if one of them took all the time."""
+        return judge_batches(
+            self.samples,
+            self.batch,
+            budget_ns=budget_ns,
+            quantile=plan.quantile,
+            confidence=confidence,
+            overall=plan.confidence,
+        )
 
     def _grow(self, wanted: int, end: float) -> None:
         while len(self.samples) < wanted and (time.monotonic() < end or not self.samples):

@@ -161,3 +161,19 @@ def test_the_interval_is_worded_at_the_confidence_asked_for_also_after_several_l
     lines = str(caught.value).splitlines()
     assert lines[0] == "cannot show p95 < 95 ms: 95 % interval [90, 100], n=100"
     assert len(lines) == 2
+
+
+def test_a_budget_that_the_first_series_leaves_open_gets_one_of_its_own(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    model = make_model(SERIES)
+    with pytest.raises(CheckFailed, match="cannot show p50 < 50 ms"):
+        check.latency(model, p50_ms=50, p95_ms=100)
+    assert [one["quantile"] for one in model.asked] == [0.95, 0.5]
+    assert list(recorded[0].numbers["more_samples_ns"]) == ["p50"]
+
+
+def test_a_budget_that_the_first_series_decides_is_not_measured_again(check: EdgeCheck, make_model: Make) -> None:
+    model = make_model(SERIES)
+    check.latency(model, p50_ms=90, p95_ms=100)
+    assert [one["quantile"] for one in model.asked] == [0.95]

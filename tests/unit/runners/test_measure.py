@@ -107,11 +107,33 @@ def test_warm_up_is_dropped_and_nothing_else() -> None:
     assert timing.samples_ns == tuple(range(timing.warmup_runs - 1 + 10 * MS, agent._at + 10 * MS))
 
 
-def test_a_tiny_model_is_measured_in_batches() -> None:
-    agent = ScriptedAgent(jitter(4000))
+def test_an_inference_of_a_few_ticks_is_timed_several_at_once() -> None:
+    agent = ScriptedAgent(jitter(400), tick_ns=40)
     timing = taken(agent, budget_ms=1)
-    assert timing.batch == agent.asked[-1]["batch"] == 13
-    assert (timing.verdict, timing.p50_ms < 0.0041) == ("pass", True)
+    assert timing.batch == agent.asked[-1]["batch"] == 5
+    assert (timing.verdict, timing.p50_ms < 0.00041) == ("pass", True)
+
+
+def test_a_budget_that_only_the_mean_of_several_keeps_is_not_shown() -> None:
+    timing = taken(ScriptedAgent(jitter(400), tick_ns=40), budget_ms=0.001)
+    assert (timing.batch, timing.verdict) == (5, "inconclusive")
+    assert "5 together take longer" in timing.reason
+
+
+def test_nothing_passes_before_half_a_second_was_observed() -> None:
+    timing = taken(ScriptedAgent(jitter(MS)), budget_ms=100, max_runs=5000)
+    assert timing.verdict == "pass"
+    assert sum(timing.samples_ns) >= 500 * MS
+
+
+def test_a_series_that_never_settles_but_never_kept_the_budget_fails() -> None:
+    timing = taken(ScriptedAgent(lambda at: 10 * MS + at * MS), budget_ms=1)
+    assert (timing.verdict, timing.steady) == ("fail", False)
+
+
+def test_a_cap_below_what_the_quantile_needs_is_refused_with_the_number() -> None:
+    with pytest.raises(InputError, match="max_runs=59"):
+        taken(ScriptedAgent(jitter(MS)), budget_ms=10, max_runs=50)
 
 
 def test_a_clock_that_stands_still_is_no_division_by_zero() -> None:
