@@ -12,7 +12,8 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions, check_dtype
+from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
+from pytest_edgedevice.agent.engines.description import described_tensor, unique
 from pytest_edgedevice.agent.engines.placement import DELEGATE, account
 from pytest_edgedevice.agent.engines.variant import label
 
@@ -41,8 +42,8 @@ class InterpreterEngine(Engine):
         names = self._names([int(d["index"]) for d in inputs], [int(d["index"]) for d in outputs])
         self._inputs = inputs
         self._output_indices = [int(d["index"]) for d in outputs]
-        self.inputs = [_describe(d, name) for d, name in zip(inputs, names[0])]
-        self.outputs = [_describe(d, name) for d, name in zip(outputs, names[1])]
+        self.inputs = [described_tensor(d, name) for d, name in zip(inputs, names[0])]
+        self.outputs = [described_tensor(d, name) for d, name in zip(outputs, names[1])]
         for described, index in zip(self.outputs, self._output_indices):
             if not self._is_placed(index):
                 described["shape"] = [-1] * len(described["shape"])
@@ -50,7 +51,6 @@ class InterpreterEngine(Engine):
         self.variant = label(self._interpreter.get_tensor_details(), self._nodes, inputs, outputs)
 
     def _build(self) -> None:
-        options = self._options
         interpreter = self._create()
         before = _graph(interpreter)
         try:
@@ -58,13 +58,16 @@ class InterpreterEngine(Engine):
         except (RuntimeError, ValueError) as error:
             raise EngineError("model", str(error)) from error
         self._interpreter = interpreter
-        self._nodes = _graph(interpreter)
-        external = options.delegate.startswith("external:")
-        first_of_engine = len(before)
+        self._first_of_engine = len(before)
+        self._read_graph()
+
+    def _read_graph(self) -> None:
+        external = self._options.delegate.startswith("external:")
+        self._nodes = _graph(self._interpreter)
         self._delegate_nodes = [
             at
             for at, node in enumerate(self._nodes)
-            if node["op_name"] == DELEGATE and (at < first_of_engine) == external
+            if node["op_name"] == DELEGATE and (at < self._first_of_engine) == external
         ]
 
     def _create(self) -> Any:
@@ -105,7 +108,7 @@ class InterpreterEngine(Engine):
                 by_output = {int(index): name for name, index in signature["outputs"].items()}
                 break
         details = {int(d["index"]): str(d["name"]) for d in self._interpreter.get_tensor_details()}
-        return _unique(inputs, by_input, details, "input"), _unique(outputs, by_output, details, "output")
+        return unique(inputs, by_input, details, "input"), unique(outputs, by_output, details, "output")
 
     def _is_placed(self, index: int) -> bool:
         """Whether a tensor has memory before the first run; one without it gets its shape from the values."""
@@ -148,10 +151,32 @@ class InterpreterEngine(Engine):
                     self._interpreter.resize_tensor_input(detail["index"], list(shape))
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            self._build()  # a half-prepared graph cannot be used again
-            self._shapes = [tuple(int(size) for size in d["shape"]) for d in self._interpreter.get_input_details()]
+            self._start_over()  # a half-prepared graph cannot be used again
             raise EngineError("input", f"the model does not take inputs of shape {shapes}: {error}") from error
         self._shapes = shapes
+        if not self._options.allow_fallback and self._options.delegate.startswith(("xnnpack", "external:")):
+            self._prove_again()
+
+    def _prove_again(self) -> None:
+        """A delegate may leave operators over at one shape that it takes at another.
+
+        Raises:
+            EngineError: It does; the interpreter is back at the model's own shapes.
+        """
+        self._read_graph()
+        placement = self.placement()
+        if placement["left_over"] or placement["proven"] != self._options.delegate:
+            shapes = self._shapes
+            self._start_over()
+            left = ", ".join(f"{name} x{count}" for name, count in placement["left_over"].items()) or "all"
+            took = f"took {placement['delegated']} of {placement['nodes']} operators"
+            raise EngineError(
+                "delegate", f"delegate {self._options.delegate!r} {took} at input shapes {shapes}; left over: {left}"
+            )
+
+    def _start_over(self) -> None:
+        self._build()
+        self._shapes = [tuple(int(size) for size in d["shape"]) for d in self._interpreter.get_input_details()]
 
     def invoke(self) -> None:
         """See the base class."""
@@ -173,8 +198,7 @@ class InterpreterEngine(Engine):
         """See the base class. Resource variables outlive ``reset_all_variables``: those need a new interpreter."""
         if self.has_resources:
             if self._dirty:
-                self._build()
-                self._shapes = [tuple(int(size) for size in d["shape"]) for d in self._interpreter.get_input_details()]
+                self._start_over()
             self._dirty = True
         else:
             self._interpreter.reset_all_variables()
@@ -201,35 +225,3 @@ def _signatures(interpreter: Any) -> Dict[str, Dict[str, Dict[str, int]]]:
     wrapper = interpreter._interpreter  # noqa: SLF001 - no public call tells which graph a signature is for
     full: Dict[str, Any] = getattr(interpreter, "_get_full_signature_list", dict)() or {}
     return {key: entry for key, entry in full.items() if wrapper.GetSubgraphIndexFromSignature(key) == 0}
-
-
-def _unique(indices: List[int], named: Dict[int, str], details: Dict[int, str], fallback: str) -> List[str]:
-    names: List[str] = []
-    for position, index in enumerate(indices):
-        name = named.get(index) or details.get(index) or f"{fallback}_{position}"
-        while name in names:
-            name = f"{name}:{position}"
-        names.append(name)
-    return names
-
-
-def _describe(detail: Dict[str, Any], name: str) -> Dict[str, Any]:
-    dtype = check_dtype(name, np.dtype(detail["dtype"]).name if detail["dtype"] is not np.bytes_ else "bytes_")
-    signature = detail.get("shape_signature")
-    shape = [int(size) for size in detail["shape"]]
-    if signature is not None and len(signature) == len(shape):  # it tells what varies; the graph tells the rest
-        shape = [-1 if varies == -1 else size for varies, size in zip(signature, shape)]
-    described: Dict[str, Any] = {
-        "name": name,
-        "dtype": dtype,
-        "shape": shape,
-        "quantization": None,
-    }
-    parameters = detail.get("quantization_parameters") or {}
-    if len(parameters.get("scales", ())):
-        described["quantization"] = {
-            "scales": [float(scale) for scale in parameters["scales"]],
-            "zero_points": [int(point) for point in parameters["zero_points"]],
-            "axis": int(parameters["quantized_dimension"]) if len(parameters["scales"]) > 1 else None,
-        }
-    return described
