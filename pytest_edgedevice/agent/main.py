@@ -18,15 +18,18 @@ import shutil
 import sys
 import threading
 import zipfile
-from typing import List, NoReturn, Optional, Sequence, Union
+from typing import TYPE_CHECKING, List, NoReturn, Optional, Sequence, Union
 
 from pytest_edgedevice.agent import SENTINEL
-from pytest_edgedevice.agent.session import WINDOW, Reply, Session
+from pytest_edgedevice.agent.session import WINDOW, Session
 from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, Header, WireError, encode
+from pytest_edgedevice.agent.writing import write_all
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.agent.tensors import Reply
 
 EXIT_PROTOCOL = 65
 KEEP_BYTES = 64 << 20
-MAX_BUFFERS = 512  # below every system's IOV_MAX
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -137,19 +140,6 @@ def _vanish(folder: Optional[str]) -> NoReturn:
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
-
-
-def write_all(sink: int, buffers: List[Buffer]) -> None:
-    """Write buffers in order to a blocking descriptor, without joining them."""
-    views = [memoryview(buffer).cast("B") for buffer in buffers]
-    at = 0
-    while at < len(views):
-        count = os.writev(sink, views[at : at + MAX_BUFFERS])
-        while at < len(views) and count >= len(views[at]):
-            count -= len(views[at])
-            at += 1
-        if count:
-            views[at] = views[at][count:]
 
 
 if __name__ == "__main__":

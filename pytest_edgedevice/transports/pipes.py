@@ -17,6 +17,7 @@ import time
 from collections import deque
 from typing import IO, TYPE_CHECKING
 
+from pytest_edgedevice.agent.writing import views_of, write_some
 from pytest_edgedevice.errors import DeadlineError, TransportError
 from pytest_edgedevice.transports.base import Buffer, Process, Stream
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 64 * 1024
 PIPE_BYTES = 1 << 20
-MAX_BUFFERS = 512
+LONGEST_POLL_S = 3600.0  # poll counts milliseconds in 31 bits
 DRAIN_S = 1.0
 
 
@@ -49,19 +50,14 @@ class PipeStream(Stream):
         """See the base class."""
         self._check_open()
         deadline = time.monotonic() + timeout_s
-        views = deque(memoryview(buffer).cast("B") for buffer in buffers)
-        while views:
+        unsent = views_of(buffers)
+        while unsent:
             try:
-                count = os.writev(self._sink, [views[at] for at in range(min(len(views), MAX_BUFFERS))])
+                write_some(self._sink, unsent)
             except BlockingIOError:
                 self._wait(self._sink, select.POLLOUT, deadline, "take")
-                continue
             except OSError as error:
                 raise TransportError(f"the other end is gone: {error.strerror}") from error
-            while views and count >= len(views[0]):
-                count -= len(views.popleft())
-            if count:
-                views[0] = views[0][count:]
 
     def receive_into(self, view: memoryview, *, timeout_s: float) -> int:
         """See the base class."""
@@ -82,9 +78,10 @@ class PipeStream(Stream):
     def _wait(self, descriptor: int, event: int, deadline: float, verb: str) -> None:
         poll = select.poll()
         poll.register(descriptor, event)
-        left_s = deadline - time.monotonic()
-        if left_s <= 0 or not poll.poll(left_s * 1000):
-            raise DeadlineError(f"the other end did not {verb} anything in time")
+        while (left_s := deadline - time.monotonic()) > 0:
+            if poll.poll(min(left_s, LONGEST_POLL_S) * 1000):
+                return
+        raise DeadlineError(f"the other end did not {verb} anything in time")
 
     def close(self) -> None:
         """See the base class."""

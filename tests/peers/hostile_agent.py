@@ -13,8 +13,8 @@ import time
 from typing import Any
 
 from pytest_edgedevice.agent import SENTINEL
-from pytest_edgedevice.agent.main import write_all
 from pytest_edgedevice.agent.wire import Frame, FrameReader, describe, encode
+from pytest_edgedevice.agent.writing import write_all
 
 HELLO: dict[str, Any] = {
     "op": "hello",
