@@ -5,31 +5,23 @@ Knows nothing of file descriptors or threads; ``main`` feeds it frames.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from pytest_edgedevice.agent import PROTOCOL_VERSION, conditions, engines
 from pytest_edgedevice.agent.column import Column
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
 from pytest_edgedevice.agent.measuring import clock_tick_ns, timed_runs
 from pytest_edgedevice.agent.store import Store, StoreError
-from pytest_edgedevice.agent.wire import Buffer, Frame, Header, WireError, describe, split_tensors
+from pytest_edgedevice.agent.tensors import Reply, RequestError, read_inputs, whole, write_outputs
+from pytest_edgedevice.agent.wire import Frame, Header, WireError, describe
 
 WINDOW = 8
 """Requests a host may have in flight."""
-
-Reply = Tuple[Header, List[Buffer]]
-
-
-class RequestError(Exception):
-    """A request that cannot be served; ``kind`` says whose fault it is."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Session:
@@ -84,7 +76,7 @@ class Session:
             reply, buffers = _error("protocol", str(error)), []
         except MemoryError:
             reply, buffers = _error("memory", "out of memory on the device"), []
-        except Exception as error:  # noqa: BLE001 - the host must hear of it, whatever an engine raises
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the host must hear of it
             reply, buffers = _error("internal", f"{type(error).__name__}: {error}"), []
         reply["id"] = number if type(number) is int else None
         return reply, buffers
@@ -119,7 +111,9 @@ class Session:
         path = self._store.find(header.get("sha256"))
         options = _load_options(header)
         start = time.perf_counter_ns()
-        engine = engines.load(path, options)
+        with _engine_at_work("load"):
+            engine = engines.load(path, options)
+            placement = engine.placement()
         elapsed = time.perf_counter_ns() - start
         self._engine = engine
         return {
@@ -129,7 +123,7 @@ class Session:
             "variant": engine.variant,
             "inputs": engine.inputs,
             "outputs": engine.outputs,
-            "placement": engine.placement(),
+            "placement": placement,
             "load_ns": elapsed,
         }, []
 
@@ -140,58 +134,67 @@ class Session:
 
     def _run(self, header: Header, payload: memoryview) -> Reply:
         engine = self._loaded()
-        samples, columns = _inputs(engine, header, payload)
+        samples, columns = read_inputs(engine, header, payload)
         collected = [Column(samples, spec["shape"]) for spec in engine.outputs]
         elapsed: List[int] = []
         for sample in range(samples):
-            engine.reset()
-            engine.set_inputs([column[sample] for column in columns])
+            _give(engine, [column[sample] for column in columns])
             elapsed.append(self._timed_invoke(engine))
             for position, results in enumerate(collected):
-                results.add(engine.output(position))
-        return _outputs(engine, collected, elapsed)
+                with _engine_at_work("outputs"):
+                    results.add(engine.output(position))  # one statement: no view may outlive it
+        return write_outputs(engine, collected, elapsed)
 
     def _timed_invoke(self, engine: Engine) -> int:
-        start = time.perf_counter_ns()
-        try:
+        with _engine_at_work("inference"):
+            start = time.perf_counter_ns()
             engine.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise EngineError("model", f"inference failed: {error}") from error
-        elapsed = time.perf_counter_ns() - start
+            elapsed = time.perf_counter_ns() - start
         if self._first_ns is None:
             self._first_ns = elapsed
         return elapsed
 
     def _measure(self, header: Header, payload: memoryview) -> Reply:
         engine = self._loaded()
-        runs, batch = _whole(header, "runs", 1, 1_000_000), _whole(header, "batch", 1, 1_000_000)
-        settle, max_ns = _whole(header, "settle", 0, 1000), _whole(header, "max_ns", 0, 1 << 62)
+        runs, batch = whole(header, "runs", 1, 1_000_000), whole(header, "batch", 1, 1_000_000)
+        settle, max_ns = whole(header, "settle", 0, 1000), whole(header, "max_ns", 0, 1 << 62)
         if "tensors" in header:
-            samples, columns = _inputs(engine, header, payload)
+            samples, columns = read_inputs(engine, header, payload)
             if samples != 1:
                 raise RequestError("protocol", "measure takes exactly one sample")
-            engine.reset()
-            engine.set_inputs([column[0] for column in columns])
+            _give(engine, [column[0] for column in columns])
         if self._first_ns is None:
             self._timed_invoke(engine)
-        try:
+        with _engine_at_work("inference"):
             series = timed_runs(engine.invoke, runs=runs, batch=batch, settle=settle, max_ns=max_ns)
-        except (RuntimeError, ValueError) as error:
-            raise EngineError("model", f"inference failed: {error}") from error
         tensors = [describe("samples_ns", "int64", [len(series)], "timing")]
         reply = {"op": "measure", "tensors": tensors, "first_ns": self._first_ns}
         return reply, [memoryview(series).cast("B")]
 
 
+@contextlib.contextmanager
+def _engine_at_work(what: str) -> Iterator[None]:
+    """Turn whatever an engine raises into a refusal of the model: the agent is whole, and may be asked again."""
+    try:
+        yield
+    except (EngineError, MemoryError):
+        raise
+    except ImportError as error:
+        raise EngineError("engine", f"the engine does not load: {error}") from error
+    except Exception as error:
+        plain = isinstance(error, (RuntimeError, ValueError))
+        text = str(error) if plain else f"{type(error).__name__}: {error}"
+        raise EngineError("model", f"{what} failed: {text}") from error
+
+
+def _give(engine: Engine, arrays: List[Any]) -> None:
+    with _engine_at_work("inputs"):
+        engine.reset()
+        engine.set_inputs(arrays)
+
+
 def _error(kind: str, message: str) -> Header:
     return {"op": "error", "kind": kind, "message": message[:20_000]}
-
-
-def _whole(header: Header, name: str, low: int, high: int) -> int:
-    value = header.get(name)
-    if type(value) is not int or not low <= value <= high:
-        raise RequestError("protocol", f"'{name}' must be a whole number from {low} to {high}, not {value!r}")
-    return value
 
 
 def _load_options(header: Header) -> LoadOptions:
@@ -201,53 +204,4 @@ def _load_options(header: Header) -> LoadOptions:
         raise RequestError("protocol", "'engine', 'delegate' and 'delegate_options' must be strings and an object")
     texts = {str(key): str(value) for key, value in options.items()}
     fallback = bool(header.get("allow_fallback", False))
-    return LoadOptions(engine, delegate, texts, _whole(header, "threads", 1, 1024), fallback)
-
-
-def _inputs(engine: Engine, header: Header, payload: memoryview) -> Tuple[int, List[Any]]:
-    """The request's tensors as arrays of shape (samples, *model shape), in the engine's order of inputs."""
-    import numpy as np
-
-    samples = _whole(header, "samples", 1, 1 << 32)
-    parts = {part.name: part for part in split_tensors(header, payload)}
-    if sorted(parts) != sorted(spec["name"] for spec in engine.inputs) or len(parts) != len(header["tensors"]):
-        raise RequestError("input", f"inputs are {[spec['name'] for spec in engine.inputs]}, got {sorted(parts)}")
-    columns = []
-    for spec in engine.inputs:
-        part = parts[spec["name"]]
-        shape = part.shape
-        if part.dtype != spec["dtype"]:
-            raise RequestError("input", f"input {part.name!r} has dtype {spec['dtype']}, got {part.dtype}")
-        if len(shape) != len(spec["shape"]) + 1 or shape[0] != samples or not _fits(shape[1:], spec["shape"]):
-            raise RequestError("input", f"input {part.name!r} has shape {spec['shape']} a sample, got {list(shape)}")
-        columns.append(np.frombuffer(part.data, dtype=part.dtype).reshape(shape))
-    return samples, columns
-
-
-def _fits(shape: Tuple[int, ...], pattern: List[int]) -> bool:
-    return all(want in (-1, size) for size, want in zip(shape, pattern))
-
-
-def _outputs(engine: Engine, collected: List[Column], elapsed: List[int]) -> Reply:
-    """Outputs stacked along a new first axis; one entry a sample where the shapes vary."""
-    import numpy as np
-
-    tensors: List[Header] = []
-    buffers: List[Buffer] = []
-    for spec, column in zip(engine.outputs, collected):
-        role = "sample" if column.varies else "tensor"
-        for array in column.arrays:
-            tensors.append(describe(spec["name"], spec["dtype"], array.shape, role))
-            buffers.append(_bytes(array))
-    times = np.asarray(elapsed, dtype=np.int64)
-    tensors.append(describe("inference_ns", "int64", times.shape, "timing"))
-    buffers.append(_bytes(times))
-    return {"op": "run", "samples": len(elapsed), "tensors": tensors}, buffers
-
-
-def _bytes(array: Any) -> memoryview:
-    import numpy as np
-
-    # a view as bytes, because memoryview cannot cast every dtype (float16, complex) nor empty arrays
-    flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    return memoryview(flat)
+    return LoadOptions(engine, delegate, texts, whole(header, "threads", 1, 1024), fallback)

@@ -7,7 +7,6 @@ is explained: which signal, which exit code, what the process said last.
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +15,13 @@ from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, WireError, 
 from pytest_edgedevice.errors import (
     AgentDiedError,
     DeadlineError,
-    DelegateError,
-    DeviceFullError,
     DeviceLostError,
     EdgeDeviceError,
-    InfraError,
     InputError,
-    MissingExtraError,
-    ModelError,
     ProtocolError,
     TransportError,
 )
+from pytest_edgedevice.runners.wording import death, late, printable, refusal, telling_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,18 +31,6 @@ if TYPE_CHECKING:
 MAX_CHATTER_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 1 << 20
 CLOSE_S = 5.0
-
-# the agent's words for whose fault it is
-KINDS: dict[str, type[EdgeDeviceError]] = {
-    "model": ModelError,
-    "delegate": DelegateError,
-    "engine": MissingExtraError,
-    "input": InputError,
-    "full": DeviceFullError,
-    "memory": InfraError,
-}
-# what runtimes print at every start, e.g. "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
-SMALL_TALK = ("INFO:", "I0000 ")
 
 
 class AgentClient:
@@ -78,9 +61,9 @@ class AgentClient:
             self._skip_chatter(deadline)
             self.hello = self._check_hello(self._receive(deadline, 0).header, sha256)
         except DeadlineError as error:
-            late = self._late(timeout_s)
+            explained = self._late(timeout_s)
             self.kill()
-            raise late from error
+            raise explained from error
         except BaseException:
             self.kill()
             raise
@@ -146,9 +129,9 @@ class AgentClient:
         except WireError as error:
             raise InputError(f"the request {operation!r} cannot be sent: {error}") from error
         except DeadlineError as error:
-            late = self._late(timeout_s)
+            explained = self._late(timeout_s)
             self.kill()
-            raise late from error
+            raise explained from error
         except DeviceLostError:
             self.kill()
             raise
@@ -165,9 +148,9 @@ class AgentClient:
         try:
             frame = self._receive(time.monotonic() + timeout_s, max_reply_bytes)
         except DeadlineError as error:
-            late = self._late(timeout_s)
+            explained = self._late(timeout_s)
             self.kill()
-            raise late from error
+            raise explained from error
         except BaseException:
             self.kill()  # an interrupted exchange leaves the stream out of step
             raise
@@ -210,39 +193,25 @@ class AgentClient:
             return 0
 
     def _refusal(self, header: dict[str, Any]) -> EdgeDeviceError:
-        kind, message = header.get("kind"), _printable(str(header.get("message"))[:2000]).strip()
-        said = [line for line in self._new_stderr() if line not in message]
-        if kind in ("model", "delegate", "engine", "internal"):
-            message += "".join(f"\n  stderr: {line}" for line in said[-3:])
-        error = KINDS.get(kind) if isinstance(kind, str) else None
-        if error is None:
+        error = refusal(header, self._new_stderr(), where=self._where, operation=self._operation)
+        if isinstance(error, ProtocolError):
             self.kill()
-            return ProtocolError(f"{self._where}: the agent failed in {self._operation!r}: {message}")
-        return error(message)
+        return error
 
     def _new_stderr(self) -> list[str]:
-        """Lines on standard error that were not shown before, without the runtime's small talk."""
+        """Lines on standard error that were not shown before."""
         text, self._stderr_seen = self._process.stderr_since(self._stderr_seen)
-        lines = [_printable(line).strip() for line in text.splitlines()]
-        return [line[:300] for line in lines if line and not line.startswith(SMALL_TALK)]
+        return telling_lines(text)
 
-    def _death(self, said: bytes = b"") -> EdgeDeviceError:
+    def _death(self, said: bytes = b"") -> AgentDiedError:
         """Explain an end of the stream."""
         status = self._process.wait(timeout_s=2)
-        lines = self._new_stderr() or _printable(said.decode("utf-8", "replace")).splitlines()
+        lines = self._new_stderr() or printable(said.decode("utf-8", "replace")).splitlines()
         self.kill()
-        how = "closed its stream" if status is None else describe_status(status)
-        text = f"the agent on {self._where} {how} during {self._operation!r}"
-        said_last = "".join(f"\n  stderr: {line[:300]}" for line in lines[-8:])
-        return AgentDiedError(text + said_last, hint=_death_hint(status, self._operation))
+        return death(status, lines, where=self._where, operation=self._operation)
 
     def _late(self, timeout_s: float) -> DeadlineError:
-        lines = self._new_stderr()
-        text = f"the agent on {self._where} did not answer {self._operation!r} within {timeout_s:g} s and was ended"
-        return DeadlineError(
-            text + "".join(f"\n  stderr: {line}" for line in lines[-3:]),
-            hint="raise --edge-timeout if the model is slow",
-        )
+        return late(timeout_s, self._new_stderr(), where=self._where, operation=self._operation)
 
     def close(self) -> None:
         """Say goodbye, wait for the process to end, and end it if it does not."""
@@ -256,26 +225,3 @@ class AgentClient:
         """End the process at once; idempotent."""
         self.dead = True
         self._process.kill()
-
-
-def _printable(text: str) -> str:
-    """Text from a peer without what could steer a terminal or break a report."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
-
-
-def _death_hint(status: int | None, operation: str) -> str:
-    if status == -signal.SIGKILL:
-        return "somebody killed it, or the system did for lack of memory"
-    if status is not None and status < 0 and operation in ("load", "run", "measure"):
-        return 'the runtime crashed on this model or its inputs; does it with delegate="reference" too?'
-    return ""
-
-
-def describe_status(status: int) -> str:
-    """An exit status in words: ``died by SIGSEGV`` or ``ended with exit code 3``."""
-    if status < 0:
-        try:
-            return f"died by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"died by signal {-status}"
-    return f"ended with exit code {status}"

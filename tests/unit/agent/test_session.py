@@ -14,7 +14,9 @@ from ai_edge_litert import hardware_accelerator
 from ai_edge_litert.tensor_buffer import TensorBuffer
 
 from fixtures.recipes.tflite_writer import Model, options
-from pytest_edgedevice.agent import engines
+from pytest_edgedevice.agent import conditions, engines
+from pytest_edgedevice.agent.engines import interpreter
+from pytest_edgedevice.agent.engines.interpreter import InterpreterEngine
 from pytest_edgedevice.agent.engines.placement import account
 from pytest_edgedevice.agent.measuring import timed_runs
 from pytest_edgedevice.agent.session import Session
@@ -214,7 +216,9 @@ def test_a_measurement_out_of_range_is_refused(talk: Talk, change: dict[str, Any
     assert talk.ask("measure", bytes(16 * change.get("samples", 1)), **fields)[0]["kind"] == "protocol"
 
 
-@pytest.mark.parametrize(("error", "kind"), [(MemoryError(), "memory"), (KeyError("x"), "internal")])
+@pytest.mark.parametrize(
+    ("error", "kind"), [(MemoryError(), "memory"), (KeyError("x"), "model"), (ImportError("no numpy"), "engine")]
+)
 def test_whatever_an_engine_raises_is_answered(
     talk: Talk, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str
 ) -> None:
@@ -223,6 +227,40 @@ def test_whatever_an_engine_raises_is_answered(
 
     monkeypatch.setattr(engines, "load", fail)
     assert talk.load("nan")["kind"] == kind
+
+
+@pytest.mark.parametrize("method", ["reset", "set_inputs", "invoke", "output"])
+@pytest.mark.parametrize(("error", "kind"), [(MemoryError(), "memory"), (KeyError("x"), "model")])
+def test_an_engine_that_fails_oddly_has_failed_on_the_model(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, kind: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    talk.load("nan")
+    monkeypatch.setattr(InterpreterEngine, method, fail)
+    assert talk.run(x=ROW)["kind"] == kind
+
+
+def test_a_measurement_whose_engine_fails_oddly_has_failed_on_the_model(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise KeyError("x")
+
+    talk.load("nan")
+    talk.run(x=ROW)
+    monkeypatch.setattr(InterpreterEngine, "invoke", fail)
+    reply, _ = talk.ask("measure", runs=1, batch=1, settle=0, max_ns=0)
+    assert (reply["kind"], reply["message"]) == ("model", "inference failed: KeyError: 'x'")
+
+
+def test_a_fault_of_the_agents_own_is_told_as_such(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(conditions, "static_facts", fail)
+    assert talk.ask("facts")[0]["kind"] == "internal"
 
 
 def test_bye_ends_the_conversation(talk: Talk) -> None:
@@ -386,3 +424,39 @@ def test_a_runtime_without_compiled_models_is_refused(talk: Talk, monkeypatch: p
     monkeypatch.setitem(sys.modules, "ai_edge_litert.compiled_model", None)
     reply = talk.load("no_batch", delegate="gpu")
     assert (reply["kind"], "needs CompiledModel" in reply["message"]) == ("delegate", True)
+
+
+def without_delegates(graph: Any) -> list[dict[str, Any]]:
+    """The graph as it would be if the delegate had left everything over."""
+    return [node for node in graph._get_ops_details() if node["op_name"] != "DELEGATE"]
+
+
+def image(size: int) -> np.ndarray[Any, Any]:
+    return np.ones((1, 1, size, size, 3), np.float32)
+
+
+def test_a_delegate_that_leaves_operators_at_another_shape_is_refused_each_time(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk.load("dynamic", delegate="xnnpack")
+    monkeypatch.setattr(interpreter, "_graph", without_delegates)
+    for _ in range(2):
+        reply = talk.run(image=image(5))
+        assert (reply["kind"], "left over: ADD x1" in reply["message"]) == ("delegate", True)
+
+
+def test_a_model_is_of_use_after_a_shape_that_its_delegate_refused(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk.load("dynamic", delegate="xnnpack")
+    with monkeypatch.context() as patched:
+        patched.setattr(interpreter, "_graph", without_delegates)
+        talk.run(image=image(5))
+    assert "op" not in talk.run(image=image(6))
+
+
+@pytest.mark.parametrize("fields", [{"delegate": "default"}, {"delegate": "xnnpack", "allow_fallback": True}], ids=str)
+def test_operators_may_be_left_at_another_shape_where_that_is_allowed(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    talk.load("dynamic", **fields)
+    monkeypatch.setattr(interpreter, "_graph", without_delegates)
+    assert "op" not in talk.run(image=image(5))

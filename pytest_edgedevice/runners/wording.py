@@ -1,0 +1,104 @@
+"""What the end of an agent, its silence and its refusals mean, in words and as errors."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+from pytest_edgedevice.errors import (
+    AgentDiedError,
+    DeadlineError,
+    DelegateError,
+    DeviceFullError,
+    EdgeDeviceError,
+    InfraError,
+    InputError,
+    MissingExtraError,
+    ModelError,
+    ProtocolError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# the agent's words for whose fault it is
+_KINDS: dict[str, type[EdgeDeviceError]] = {
+    "model": ModelError,
+    "delegate": DelegateError,
+    "engine": MissingExtraError,
+    "input": InputError,
+    "full": DeviceFullError,
+    "memory": InfraError,
+}
+# what runtimes print at every start, e.g. "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+SMALL_TALK = ("INFO:", "I0000 ")
+
+
+def refusal(header: dict[str, Any], said: Sequence[str], *, where: str, operation: str) -> EdgeDeviceError:
+    """The error for an agent's reply ``error``; a ``ProtocolError`` where it is the agent that failed.
+
+    Args:
+        header: The reply.
+        said: New lines on the agent's standard error.
+        where: Name of the device.
+        operation: What was asked for.
+    """
+    kind, message = header.get("kind"), printable(str(header.get("message"))[:2000]).strip()
+    if kind in ("model", "delegate", "engine", "internal"):
+        message += "".join(f"\n  stderr: {line}" for line in [line for line in said if line not in message][-3:])
+    if kind == "missing":
+        return InfraError(
+            f"{where}: the file that was pushed is not in the session's folder any more ({message})",
+            hint="who cleans that folder? open the device again, or set 'folder' in edgedevice.toml",
+        )
+    error = _KINDS.get(kind) if isinstance(kind, str) else None
+    if error is None:
+        return ProtocolError(f"{where}: the agent failed in {operation!r}: {message}")
+    return error(message)
+
+
+def death(status: int | None, lines: Sequence[str], *, where: str, operation: str) -> AgentDiedError:
+    """The error for an end of the stream; ``status`` is None where the process lives on."""
+    how = "closed its stream" if status is None else describe_status(status)
+    said_last = "".join(f"\n  stderr: {line[:300]}" for line in lines[-8:])
+    return AgentDiedError(
+        f"the agent on {where} {how} during {operation!r}{said_last}", hint=_death_hint(status, operation)
+    )
+
+
+def late(timeout_s: float, lines: Sequence[str], *, where: str, operation: str) -> DeadlineError:
+    """The error for an agent that did not answer in time."""
+    text = f"the agent on {where} did not answer {operation!r} within {timeout_s:g} s and was ended"
+    return DeadlineError(
+        text + "".join(f"\n  stderr: {line}" for line in lines[-3:]),
+        hint="raise --edge-timeout if the model is slow",
+    )
+
+
+def telling_lines(text: str) -> list[str]:
+    """Lines of standard error worth showing: without the runtime's small talk."""
+    lines = [printable(line).strip() for line in text.splitlines()]
+    return [line[:300] for line in lines if line and not line.startswith(SMALL_TALK)]
+
+
+def printable(text: str) -> str:
+    """Text from a peer without what could steer a terminal or break a report."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
+def _death_hint(status: int | None, operation: str) -> str:
+    if status == -signal.SIGKILL:
+        return "somebody killed it, or the system did for lack of memory"
+    if status is not None and status < 0 and operation in ("load", "run", "measure"):
+        return 'the runtime crashed on this model or its inputs; does it with delegate="reference" too?'
+    return ""
+
+
+def describe_status(status: int) -> str:
+    """An exit status in words: ``died by SIGSEGV`` or ``ended with exit code 3``."""
+    if status < 0:
+        try:
+            return f"died by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"died by signal {-status}"
+    return f"ended with exit code {status}"
