@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Fact
 
 KEYS = ("spec", "kind", "address", "tags", "facts", "folder", "python", "engine")
+ENGINES = ("litert", "tflite")
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _RESERVED = frozenset({*KINDS, *KEYWORDS, *BUILT_IN})
@@ -157,8 +158,8 @@ class EntryReader:
 
     def _engine(self) -> str | None:
         engine = self._text("engine")
-        if engine is not None and not _WORD.fullmatch(engine):
-            self._fail(f"engine {engine!r} is no name of an engine", 'write engine = "litert"')
+        if engine is not None and engine not in ENGINES:
+            self._fail(f"engine {engine!r} is no name of an engine", f"engines: {', '.join(ENGINES)}")
         return engine
 
     def _text(self, key: str) -> str | None:

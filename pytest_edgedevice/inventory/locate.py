@@ -80,6 +80,8 @@ def _tool_table(path: Path) -> Table | None:
 def _parse(path: Path, *, only_if: bytes = b"") -> Table | None:
     """Parse a file; None when it does not exist or does not hold ``only_if``."""
     try:
+        if path.is_fifo():  # opening it would wait for its writer
+            raise ConfigError(f"{path} is a pipe, not a file", hint="write the device file there, or name another one")
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):

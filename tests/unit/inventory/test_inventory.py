@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,15 @@ def test_a_relative_explicit_file_is_found_from_the_working_folder(
     path = write(tmp_path, KITCHEN)
     monkeypatch.chdir(tmp_path)
     assert load_inventory(Path("/"), explicit=Path(path.name)).path == path
+
+
+def test_a_device_file_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "edgedevice.toml")
+    with pytest.raises(ConfigError, match="is a pipe, not a file"):
+        load_inventory(tmp_path)
+
+
+def test_an_engine_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Path) -> None:
+    (tmp_path / "edgedevice.toml").write_text('[devices.a]\nspec = "local"\nengine = "onnx"', encoding="utf-8")
+    with pytest.raises(ConfigError, match="engines: litert, tflite"):
+        load_inventory(tmp_path)
