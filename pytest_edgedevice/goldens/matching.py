@@ -33,8 +33,8 @@ def check_model(provenance: Provenance, info: ModelInfo, *, where: str) -> None:
         raise GoldenError(
             f"{where}: provenance.model_sha256: the references speak for {speaks}{recorded}, "
             f"but {info.name} is {info.sha256[:SHORT]}",
-            hint="if the model changed on purpose, record the references again with --edge-update-goldens; "
-            "if it is a conversion of the same model, add its sha256 to the list",
+            hint="if they are another model's, record them from its server first (--edge-update-goldens keeps the "
+            f"list); then put this model into provenance.model_sha256 of golden.json: {info.sha256.lower()}",
         )
 
 

@@ -9,9 +9,7 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +30,9 @@ def is_ours(error: BaseException) -> bool:
 
 
 def outcome_of(error: BaseException | None) -> str:
-    """What an exception makes of a test's outcome."""
+    """What an exception that pytest takes for neither a skip nor an expected failure makes of a test's outcome."""
     if error is None:
         return "passed"
-    if isinstance(error, pytest.skip.Exception):
-        return "skipped"
     if is_infra(error):
         return "infra"
     evidence = getattr(error, "evidence", None) if is_ours(error) else None
@@ -50,6 +46,20 @@ def is_infra(error: BaseException) -> bool:
     from pytest_edgedevice.errors import InfraError
 
     return isinstance(error, InfraError)
+
+
+def expected_by_name(error: BaseException, raises: Any) -> bool:
+    """Whether an ``xfail(raises=...)`` names this fault of the world; ``Exception`` names none.
+
+    Args:
+        error: A fault of the world.
+        raises: An exception class, a tuple of them, ``pytest.RaisesExc``, or None.
+    """
+    from pytest_edgedevice.errors import InfraError
+
+    given = raises if isinstance(raises, tuple) else getattr(raises, "expected_exceptions", (raises,))
+    named = tuple(one for one in given if isinstance(one, type) and issubclass(one, InfraError))
+    return isinstance(error, named)
 
 
 def shorten(error: BaseException) -> bool:

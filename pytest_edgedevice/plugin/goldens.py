@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,13 @@ from pytest_edgedevice.plugin.session import find
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+SETTLED = pytest.StashKey[set["Path"]]()
+"""Golden folders that this run recorded, or warned that it did not."""
+
+
+class GoldenNotUpdatedWarning(pytest.PytestWarning):
+    """``--edge-update-goldens`` met a golden whose test names nothing that computes references."""
 
 
 class GoldenOpener:
@@ -39,8 +47,18 @@ class GoldenOpener:
         """
         settings = settings_of(self._request.config)
         folder = find(name, self._request, settings.goldens, habit="goldens", error=GoldenError)
+        settled = self._request.config.stash.setdefault(SETTLED, set())
+        if settings.update_goldens and reference is None and folder.resolve() not in settled:
+            settled.add(folder.resolve())
+            warnings.warn(
+                f"golden {str(name)!r}: --edge-update-goldens updated nothing here, for edge_golden({str(name)!r}) "
+                "got no reference=CALLABLE to compute the references",
+                GoldenNotUpdatedWarning,
+                stacklevel=2,
+            )
         if settings.update_goldens and reference is not None:
             changes = record_references(folder, reference)
+            settled.add(folder.resolve())
             if changes:
                 pytest.fail(f"golden {str(name)!r}: {changes}; run again without --edge-update-goldens", pytrace=False)
         golden = load_golden(folder, reference=reference)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.plugin.blame import RANK, is_infra, is_ours, outcome_of, shorten
+from pytest_edgedevice.plugin.blame import RANK, expected_by_name, is_infra, is_ours, outcome_of, shorten
 from pytest_edgedevice.plugin.fixtures import is_device_test
 from pytest_edgedevice.plugin.parametrize import required_expressions
 from pytest_edgedevice.plugin.recording import DEVICE, PROPERTY, RECORDS, keep_error, note_device
@@ -39,21 +39,30 @@ def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None,
     if not (ours or is_device_test(item) or DEVICE in item.stash or RECORDS in item.stash):
         return (yield)
     before = "passed" if call.when == "setup" else item.stash.get(OUTCOME, "passed")
-    item.stash[OUTCOME] = outcome = max(outcome_of(error), before, key=RANK.index)
     if error is not None and ours:
         _note(item, error)
     bare = error is not None and not item.config.getoption("fulltrace", False) and not _shorten(call, error, ours=ours)
-    if call.when == "teardown":
-        _attach_records(item)
     report = yield
     if bare:
         _message_only(report, item, call)
     if error is not None and ours:
         _shorten_summary(report, error)
     if error is not None and is_infra(error):
-        _to_error(report, item)
-    report.edgedevice = outcome  # type: ignore[attr-defined]
+        _to_error(report, item, error)
+    item.stash[OUTCOME] = max(_outcome(report, error), before, key=RANK.index)
+    if call.when == "teardown":
+        _attach_records(report, item)
+    report.edgedevice = "edge_device" in getattr(item, "fixturenames", ())  # type: ignore[attr-defined]
     return report
+
+
+def _outcome(report: pytest.TestReport, error: BaseException | None) -> str:
+    """What a phase makes of its test's outcome; an exception that pytest expects or takes for a skip is no failure."""
+    if report.skipped:
+        return "skipped"
+    if report.failed and error is None:
+        return "failed"  # passed, where ``xfail(strict=True)`` says that it cannot
+    return outcome_of(error)
 
 
 def _shorten(call: pytest.CallInfo[None], error: BaseException, *, ours: bool) -> bool:
@@ -82,12 +91,11 @@ def _shorten_summary(report: pytest.TestReport, error: BaseException) -> None:
         crash.message = crash.message.removeprefix(f"{type(error).__module__}.")
 
 
-def _to_error(report: pytest.TestReport, item: pytest.Item) -> None:
+def _to_error(report: pytest.TestReport, item: pytest.Item, error: BaseException) -> None:
     """Make pytest count an error of the world, also where the test expects just any exception."""
     if hasattr(report, "wasxfail"):
-        mark = item.get_closest_marker("xfail")
-        if mark is not None and mark.kwargs.get("raises"):
-            return  # it expects this very one
+        if any(expected_by_name(error, mark.kwargs.get("raises")) for mark in item.iter_markers("xfail")):
+            return
         del report.wasxfail
     report.outcome = "failed"
     if report.when == "call":
@@ -100,8 +108,9 @@ def _note(item: pytest.Item, error: BaseException) -> None:
         keep_error(item, error)
 
 
-def _attach_records(item: pytest.Item) -> None:
+def _attach_records(report: pytest.TestReport, item: pytest.Item) -> None:
+    """Send the records with this report alone: the item's own properties would outlive a retry."""
     for record in item.stash.get(RECORDS, []):
         record["outcome"] = item.stash.get(OUTCOME, "passed")
-        item.user_properties.append((PROPERTY, json.dumps(record, allow_nan=False)))
+        report.user_properties.append((PROPERTY, json.dumps(record, allow_nan=False)))
     item.stash[RECORDS] = []

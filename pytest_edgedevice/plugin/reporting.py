@@ -27,28 +27,41 @@ class Collector:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self.records: list[Record] = []
-        self.outcomes: dict[str, str] = {}
+        self._records: dict[tuple[str, str], list[Record]] = {}
+        self.skipped: dict[tuple[str, str], bool] = {}
+        """Tests that need a device, by node id and worker, and whether each was skipped; of retries the last counts."""
         self.notes: list[tuple[str, bool]] = []
         """Lines for the end of the run, and whether each is bad news."""
 
     def take(self, report: pytest.TestReport) -> None:
         """Take what a device test's report carries."""
-        outcome = getattr(report, "edgedevice", None)
-        if outcome is None:
+        needs_device = getattr(report, "edgedevice", None)
+        if needs_device is None:
             return
-        self.outcomes[report.nodeid] = outcome
+        test = (report.nodeid, getattr(report, "worker_id", ""))  # one test may run in every worker
+        if needs_device:
+            before = report.when != "setup" and self.skipped.get(test, False)
+            self.skipped[test] = before or (report.skipped and not _ran(report))
         if report.when == "teardown":
-            for name, value in report.user_properties:
-                if name == PROPERTY:
-                    record = json.loads(str(value))
-                    self.records.append(record)
-                    self._config.hook.pytest_edgedevice_record(config=self._config, record=record)
+            found = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
+            self._records[test] = found  # of a test that is tried again the last attempt counts
+            for record in found:
+                self._config.hook.pytest_edgedevice_record(config=self._config, record=record)
+
+    @property
+    def records(self) -> list[Record]:
+        """Records of every test's last attempt, in the order in which tests first ended."""
+        return [record for found in self._records.values() for record in found]
 
     @property
     def tested_nothing(self) -> bool:
-        """Whether there were device tests and every one of them was skipped."""
-        return bool(self.outcomes) and set(self.outcomes.values()) == {"skipped"}
+        """Whether there were tests that need a device, and every one of them was skipped."""
+        return bool(self.skipped) and all(self.skipped.values())
+
+
+def _ran(report: pytest.TestReport) -> bool:
+    """Whether a test was tried that pytest reports as skipped: one that failed as expected."""
+    return report.when == "call" and hasattr(report, "wasxfail")
 
 
 def collector_of(config: pytest.Config) -> Collector:
@@ -65,8 +78,8 @@ def finish(session: pytest.Session) -> None:
     if session.exitstatus in NOTHING_RAN or config.getoption("collectonly"):
         return
     if settings_of(config).ci and collector.tested_nothing:
-        count = len(collector.outcomes)
-        what = "the only device test was" if count == 1 else f"all {count} device tests were"
+        count = len(collector.skipped)
+        what = "the only test that needs a device was" if count == 1 else f"all {count} tests that need a device were"
         _fail(session, collector, f"{what} skipped; in CI that is a failure")
     if settings_of(config).reports:
         _write(session, collector, settings_of(config).reports)
@@ -86,10 +99,11 @@ def _write(session: pytest.Session, collector: Collector, paths: Iterable[Path])
     from pytest_edgedevice.errors import InfraError
     from pytest_edgedevice.records import write_lines
 
-    count = len(collector.records)
+    records = collector.records
+    count = len(records)
     for path in paths:
         try:
-            write_lines(path, collector.records)
+            write_lines(path, records)
         except InfraError as error:
             _fail(session, collector, str(error))
         else:

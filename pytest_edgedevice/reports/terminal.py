@@ -89,7 +89,12 @@ def table(records: Sequence[Record], *, width: int) -> list[tuple[str, str]]:
 
 
 def _outcome(record: Record) -> str:
-    """The check's own verdict; ``infra`` where the world failed and no verdict can say so."""
+    """The check's own verdict; ``infra`` where the world failed and no verdict can say so.
+
+    In a test that was skipped, or failed as expected, no verdict counts: pytest is green there.
+    """
+    if record.get("outcome") == "skipped":
+        return "skipped"
     if record["check"] == "device" or (record.get("outcome") == "infra" and record["verdict"] != "fail"):
         return "infra"
     return {"pass": "passed", "fail": "failed"}.get(record["verdict"], str(record["verdict"]))

@@ -44,8 +44,28 @@ def test_updating_writes_fails_once_and_passes_then(pytester: pytest.Pytester, d
 def test_without_a_reference_updating_changes_nothing(pytester: pytest.Pytester, digits: Path) -> None:
     pytester.makepyfile(uses(reference=""))
     before = (digits / "references.npz").read_bytes()
-    pytester.runpytest("--edge-update-goldens").assert_outcomes(passed=1)
+    pytester.runpytest("--edge-update-goldens", "-W", "default").assert_outcomes(passed=1, warnings=1)
     assert (digits / "references.npz").read_bytes() == before
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_golden_that_cannot_be_updated_is_said_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(uses(reference="") + "def test_b(edge_golden):\n    edge_golden('digits')")
+    result = pytester.runpytest("--edge-update-goldens", "-W", "default")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*GoldenNotUpdatedWarning: golden 'digits': *updated nothing here*no reference=*"])
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_golden_that_another_test_updated_needs_no_warning(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(uses() + "def test_b(edge_golden):\n    edge_golden('digits')")
+    pytester.runpytest("--edge-update-goldens", "-W", "default").assert_outcomes(failed=1, passed=1, warnings=0)
+
+
+@pytest.mark.usefixtures("digits")
+def test_where_warnings_are_errors_a_golden_that_cannot_be_updated_is_a_failure(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(uses(reference=""))
+    pytester.runpytest("--edge-update-goldens", "-W", "error").assert_outcomes(failed=1)
 
 
 def test_without_the_option_a_reference_writes_nothing(pytester: pytest.Pytester, digits: Path) -> None:

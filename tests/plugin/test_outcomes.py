@@ -94,6 +94,58 @@ def test_a_fault_of_the_world_that_is_expected_by_name_stays_expected(pytester: 
     pytester.runpytest().assert_outcomes(xfailed=1)
 
 
+@pytest.mark.parametrize("named", ["DeadlineError", "InfraError", "(ValueError, DeadlineError)", "RAISES_EXC"])
+def test_a_raises_that_names_a_fault_of_the_world_lets_it_through(pytester: pytest.Pytester, named: str) -> None:
+    if named == "RAISES_EXC":
+        named = "pytest.RaisesExc(DeadlineError)"
+        if not hasattr(pytest, "RaisesExc"):
+            pytest.skip("this pytest has no RaisesExc")
+    mark = f"@pytest.mark.xfail(raises={named})"
+    pytester.makepyfile(RAISES + mark + "\ndef test_a(edge_check):\n    raise DeadlineError('x')")
+    pytester.runpytest().assert_outcomes(xfailed=1)
+
+
+@pytest.mark.parametrize("named", ["Exception", "EdgeDeviceError", "(Exception, DeviceLostError)", "(ValueError,)"])
+def test_a_raises_that_names_no_fault_of_the_world_lets_none_through(pytester: pytest.Pytester, named: str) -> None:
+    mark = f"@pytest.mark.xfail(raises={named})"
+    pytester.makepyfile(RAISES + mark + "\ndef test_a(edge_check):\n    raise DeadlineError('x')")
+    pytester.runpytest().assert_outcomes(errors=1)
+
+
+CHECK = "    edge_check.metric('x', 1, at_least=2)"
+GREEN = {
+    "marked": f"@pytest.mark.xfail\ndef test_a(edge_check):\n{CHECK}",
+    "inconclusive": "@pytest.mark.xfail\ndef test_a(noisy):\n    noisy()",
+    "imperative": "def test_a(edge_check):\n    edge_check.metric('x', 1)\n    pytest.xfail('known')",
+    "unittest": "def test_a(edge_check):\n    edge_check.metric('x', 1)\n    raise unittest.SkipTest('not here')",
+    "pytest": "def test_a(edge_check):\n    edge_check.metric('x', 1)\n    pytest.skip('not here')",
+    "by name": "@pytest.mark.xfail(raises=InfraError)\ndef test_a(edge_check):\n    raise InfraError('x')",
+    "teardown": "@pytest.fixture\ndef late(edge_check):\n    yield\n" + CHECK + "\n"
+    "@pytest.mark.xfail\ndef test_a(late):\n    assert False",
+}
+
+
+@pytest.mark.parametrize("kind", GREEN)
+def test_what_pytest_counts_as_green_has_no_red_row(
+    pytester: pytest.Pytester, records: Callable[[], list[dict[str, object]]], kind: str
+) -> None:
+    pytester.makepyfile("import unittest\n" + RAISES + INCONCLUSIVE + GREEN[kind])
+    result = pytester.runpytest("--edge-report", "json=out.jsonl", "--color=yes")
+    assert result.ret == pytest.ExitCode.OK
+    assert {one["outcome"] for one in records()} == {"skipped"}
+    (row,) = [line for line in result.outlines if "test_a" in line and line.rstrip("\x1b[0m ").endswith("skipped")]
+    assert row.startswith("\x1b[33m")
+
+
+def test_a_strict_expected_failure_that_passes_is_recorded_as_failed(
+    pytester: pytest.Pytester, records: Callable[[], list[dict[str, object]]]
+) -> None:
+    mark = "import pytest\n@pytest.mark.xfail(strict=True)\n"
+    pytester.makepyfile(mark + "def test_a(edge_check):\n    edge_check.metric('x', 1)")
+    pytester.runpytest("--edge-report", "json=out.jsonl").assert_outcomes(failed=1)
+    assert [one["outcome"] for one in records()] == ["failed"]
+
+
 def test_an_inconclusive_latency_fails_with_its_text(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import pytest\n" + INCONCLUSIVE + "def test_a(noisy):\n    noisy()")
     result = pytester.runpytest()
@@ -157,32 +209,72 @@ def test_a_device_that_fits_every_marker_runs(pytester: pytest.Pytester) -> None
     pytester.runpytest().assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(("count", "text"), [(1, "the only device test was skipped"), (2, "all 2 device tests were")])
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(1, "the only test that needs a device was skipped"), (2, "all 2 tests that need a device were")],
+)
 def test_in_ci_a_run_that_tested_nothing_is_not_green(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, count: int, text: str
 ) -> None:
     monkeypatch.setenv("CI", "true")
     pytester.makepyfile(
         f"import pytest\n@pytest.mark.parametrize('x', range({count}))\n"
-        "def test_a(edge_check, x):\n    pytest.skip('no')\ndef test_other(): pass"
+        "def test_a(edge_device, x):\n    pytest.skip('no')\ndef test_other(): pass"
     )
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines([f"edgedevice: {text}*in CI that is a failure"])
 
 
-def test_without_a_terminal_the_reason_goes_to_standard_error(
+SKIPPED = "import pytest\n@pytest.mark.skip\ndef test_a(edge_model): pass\n"
+
+
+def test_a_check_that_needs_no_device_does_not_make_up_for_a_device_that_was_never_used(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, records: Callable[[], list[dict[str, object]]]
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    pytester.makepyfile(SKIPPED + "def test_host(edge_check):\n    edge_check.metric('x', 1)")
+    result = pytester.runpytest("--edge-report", "json=out.jsonl")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["edgedevice: the only test that needs a device was skipped*"])
+    assert [one["check"] for one in records()] == ["metric"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "def test_b(edge_device): pass",
+        "@pytest.mark.xfail\ndef test_b(edge_device):\n    assert False",
+    ],
+)
+def test_in_ci_one_test_that_used_its_device_is_enough(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    pytester.makepyfile(SKIPPED + other)
+    assert pytester.runpytest().ret == pytest.ExitCode.OK
+
+
+def test_in_ci_tests_that_need_no_device_may_all_be_skipped(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CI", "true")
     pytester.makepyfile("import pytest\ndef test_a(edge_check):\n    pytest.skip('no')")
+    assert pytester.runpytest().ret == pytest.ExitCode.OK
+
+
+def test_without_a_terminal_the_reason_goes_to_standard_error(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    pytester.makepyfile(SKIPPED)
     result = pytester.runpytest("-p", "no:terminal")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stderr.fnmatch_lines(["edgedevice: the only device test was skipped*"])
+    result.stderr.fnmatch_lines(["edgedevice: the only test that needs a device was skipped*"])
 
 
 def test_outside_ci_skipped_device_tests_are_green(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("import pytest\ndef test_a(edge_check):\n    pytest.skip('no')")
+    pytester.makepyfile(SKIPPED)
     assert pytester.runpytest().ret == pytest.ExitCode.OK
 
 

@@ -80,6 +80,14 @@ def test_a_report_that_cannot_be_written_is_said_and_not_green(pytester: pytest.
     result.stdout.fnmatch_lines(["edgedevice: cannot write the report '*file/out.jsonl': *file is not a folder"])
 
 
+def test_a_report_into_a_pipe_that_nobody_reads_ends_the_run_with_the_reason(pytester: pytest.Pytester) -> None:
+    os.mkfifo(pytester.path / "pipe")
+    pytester.makepyfile("def test_a(edge_check):\n    edge_check.metric('top1', 1)")
+    result = pytester.runpytest_subprocess("--edge-report", "json=pipe", timeout=60)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["edgedevice: cannot write the report '*pipe': nobody reads from it"])
+
+
 def test_a_report_named_in_the_ini_file_lies_beside_it(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nedge_report = json=out.jsonl")
     inner = pytester.mkpydir("inner")

@@ -66,7 +66,7 @@ def test_in_ci_workers_that_tested_nothing_are_not_green(
     pytester: pytest.Pytester, workers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CI", "true")
-    pytester.makepyfile("import pytest\ndef test_a(edge_check):\n    pytest.skip('no')")
+    pytester.makepyfile("import pytest\n@pytest.mark.skip\ndef test_a(edge_device): pass")
     result = pytester.runpytest_subprocess(*workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["edgedevice: the only device test was skipped*"])

@@ -232,6 +232,14 @@ def test_a_stale_model_is_refused_with_both_hashes_and_what_to_do(folder: Folder
         golden.check_model(info())
 
 
+def test_the_hint_for_a_stale_model_works(folder: Folder) -> None:
+    golden = load_golden(folder.write(provenance={"model_sha256": OTHER}))
+    with pytest.raises(GoldenError) as caught:
+        golden.check_model(info(sha256=SHA.upper()))
+    assert caught.value.hint.endswith(f"into provenance.model_sha256 of golden.json: {SHA}")
+    load_golden(folder.write(provenance={"model_sha256": [OTHER, SHA]})).check_model(info())
+
+
 def test_float_inputs_are_quantised_by_the_models_own_parameters(folder: Folder) -> None:
     fitted = load_golden(folder.write()).inputs_for(info(image("int8", 0.01)))["image"]
     assert np.array_equal(fitted, np.rint(folder.images.astype(np.float64) / 0.01).astype(np.int8))

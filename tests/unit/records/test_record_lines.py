@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from pytest_edgedevice.errors import InfraError, UsageError
 from pytest_edgedevice.records import build, read_lines, write_lines
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_edgedevice.values import Evidence
 
 MINIMAL = '"schema": 1, "test": "t", "check": "size", "verdict": "pass", "message": "", "numbers": {}'
@@ -68,16 +67,63 @@ def test_a_link_stays_a_link(tmp_path: Path, record: dict[str, object]) -> None:
     assert read_lines(tmp_path / "real" / "out.jsonl") == [record]
 
 
-def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path, record: dict[str, object]) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+def through(pipe: Path, records: list[dict[str, object]]) -> list[str]:
+    """Write records into a pipe while somebody reads it; the lines that arrived."""
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(end, True)
+    held = os.open(pipe, os.O_WRONLY)  # without a writer the reader would see the end at once
     read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+
+    def drain() -> None:
+        with os.fdopen(end) as stream:
+            read.extend(stream)
+
+    reader = threading.Thread(target=drain)
     reader.start()
-    write_lines(pipe, [record])
-    reader.join(20)
-    assert json.loads(read[0]) == record
+    try:
+        write_lines(pipe, records)
+    finally:
+        os.close(held)
+        reader.join(20)
+    return read
+
+
+@pytest.mark.parametrize("count", [1, 5000], ids=["one", "more than a pipe holds"])
+def test_a_pipe_that_is_read_gets_everything(pipe: Path, record: dict[str, object], count: int) -> None:
+    assert [json.loads(line) for line in through(pipe, [record] * count)] == [record] * count
+
+
+def test_a_pipe_is_not_replaced(pipe: Path, record: dict[str, object]) -> None:
+    through(pipe, [record])
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_pipe_that_nobody_reads_is_said_at_once(pipe: Path, record: dict[str, object]) -> None:
+    with pytest.raises(InfraError, match=r"(?s)pipe': nobody reads from it.*hint: a pipe needs a program"):
+        write_lines(pipe, [record])
+
+
+def test_a_pipe_whose_reader_stopped_is_given_up(
+    pipe: Path, record: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_edgedevice.records.lines.PATIENCE_S", 0.0)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(InfraError, match=r"its reader left \d+ bytes for 0 s"):
+            write_lines(pipe, [record] * 5000)  # more than a pipe holds
+    finally:
+        os.close(reader)
+
+
+def test_a_stream_that_refuses_is_said(record: dict[str, object]) -> None:
+    with pytest.raises(InfraError, match="No space left on device"):
+        write_lines(Path("/dev/full"), [record])
 
 
 def test_standard_output_is_written_to_even_where_it_is_a_file(tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ def test_a_pass_in_a_test_that_the_world_ended_is_shown_as_that() -> None:
     assert cell("verdict", record(outcome="infra")) == "infra"
 
 
+@pytest.mark.parametrize(("check", "verdict"), [("metric", "fail"), ("metric", "pass"), ("device", "fail")])
+def test_a_test_that_was_skipped_or_failed_as_expected_is_shown_as_skipped(check: str, verdict: str) -> None:
+    assert cell("verdict", record(check, verdict, outcome="skipped")) == "skipped"
+
+
 def test_a_delegate_that_left_operators_says_how_many_it_took() -> None:
     delegate = {"requested": "default", "proven": "xnnpack", "left_over": {"SOFTMAX": 1}, "nodes": 4, "delegated": 3}
     assert cell("delegate", record(delegate=delegate)) == "xnnpack 3/4"
