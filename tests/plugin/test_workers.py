@@ -69,7 +69,7 @@ def test_in_ci_workers_that_tested_nothing_are_not_green(
     pytester.makepyfile("import pytest\n@pytest.mark.skip\ndef test_a(edge_device): pass")
     result = pytester.runpytest_subprocess(*workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["edgedevice: the only device test was skipped*"])
+    result.stdout.fnmatch_lines(["edgedevice: the only test that needs a device was skipped*"])
 
 
 def test_the_record_hook_is_called_in_the_controller_only(pytester: pytest.Pytester, workers: list[str]) -> None:
