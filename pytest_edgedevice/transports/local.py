@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -27,6 +26,8 @@ from pytest_edgedevice.agent import conditions
 from pytest_edgedevice.errors import DeadlineError, DeviceFullError, TransportError
 from pytest_edgedevice.transports.base import Completed, Pushed, Transport
 from pytest_edgedevice.transports.pipes import ChildProcess, kill_group
+from pytest_edgedevice.transports.program import converse
+from pytest_edgedevice.transports.sessions import enter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Fact
 
 CHUNK_BYTES = 1 << 20
-PREFIX = "edgedevice-session-"
-UNBORN = "edgedevice-unborn-"
-UNBORN_S = 60
-OWNER = "owner.lock"
+MOST_OUTPUT_BYTES = 64 << 20
+"""Longest output of a program that ``run`` keeps, and of its errors."""
 
 
 class LocalTransport(Transport):
@@ -52,14 +51,12 @@ class LocalTransport(Transport):
 
     def __init__(self, *, base: Path | None = None, python: str = "") -> None:
         root = base or Path(tempfile.gettempdir()) / f"edgedevice-{os.getuid()}"
+        self._shared_root = None if base else root
         self._python = python or sys.executable
         self._children: list[ChildProcess] = []
         self._closed = False
         try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_foreign(root, chosen=base is not None)
-            _sweep(root)
-            self.folder, self._owner = _claim(root)
+            self.folder, self._owner = enter(root, chosen=base is not None)
         except OSError as error:
             raise _os_error(error, f"cannot make a folder in {root}") from error
 
@@ -85,9 +82,11 @@ class LocalTransport(Transport):
             raise TransportError(f"cannot run {arguments[0]!r}: {error}") from error
         with child:
             try:
-                stdout, stderr = child.communicate(stdin, timeout=timeout_s)
-            except subprocess.TimeoutExpired:
+                stdout, stderr = converse(child, stdin, timeout_s=timeout_s, most_bytes=MOST_OUTPUT_BYTES)
+            except DeadlineError:
                 raise DeadlineError(f"{arguments[0]!r} did not end within {timeout_s:g} s and was killed") from None
+            except TransportError as error:
+                raise TransportError(f"{arguments[0]!r} was killed: {error.message}") from None
             finally:
                 kill_group(child.pid)  # what it left behind holds our pipes and the device's processor
         return Completed(child.returncode, stdout, stderr)
@@ -161,6 +160,9 @@ class LocalTransport(Transport):
             child.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._owner.close()
+        if self._shared_root:
+            with contextlib.suppress(OSError):  # not empty: another session is there
+                self._shared_root.rmdir()
 
 
 def local_identity() -> str:
@@ -201,39 +203,6 @@ def _hash(source: BinaryIO, target: BinaryIO | None, deadline: float) -> str:
 def _write(target: BinaryIO, view: memoryview) -> None:
     while view:
         view = view[target.write(view) :]
-
-
-def _refuse_foreign(root: Path, *, chosen: bool) -> None:
-    """Anybody can make a folder of our name in the shared temporary one; a folder that was chosen may be a link."""
-    status = root.stat() if chosen else root.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.getuid(), 0):
-        raise TransportError(
-            f"{root} is not a folder of ours",
-            hint=f"remove it, or set TMPDIR or 'folder' in edgedevice.toml: rm -r {root}",
-        )
-
-
-def _claim(root: Path) -> tuple[str, BinaryIO]:
-    """Make a session's folder with its owner's lock held, and only then give it the name that a sweep looks for."""
-    unborn = Path(tempfile.mkdtemp(prefix=UNBORN, dir=root))
-    owner = (unborn / OWNER).open("wb")
-    fcntl.flock(owner, fcntl.LOCK_EX)
-    folder = root / (PREFIX + unborn.name[len(UNBORN) :])
-    unborn.rename(folder)
-    return str(folder), owner
-
-
-def _sweep(root: Path) -> None:
-    """Remove the folders of sessions that were killed: their owner's lock is free, or was never made."""
-    for folder in root.glob(PREFIX + "*"):
-        with contextlib.suppress(OSError), (folder / OWNER).open("rb") as owner:
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-    for folder in [*root.glob(UNBORN + "*"), *root.glob(PREFIX + "*")]:
-        with contextlib.suppress(OSError):
-            unowned = folder.name.startswith(UNBORN) or not (folder / OWNER).exists()
-            if unowned and time.time() - folder.stat().st_mtime > UNBORN_S:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _os_error(error: OSError, what: str) -> TransportError:

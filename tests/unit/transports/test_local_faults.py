@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import tempfile
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_edgedevice.errors import DeadlineError, DeviceFullError, TransportError
-from pytest_edgedevice.transports import local
+from pytest_edgedevice.transports import local, pipes, sessions
 from pytest_edgedevice.transports.local import LocalTransport
 from pytest_edgedevice.transports.pipes import ChildProcess, PipeStream
 
@@ -169,3 +170,73 @@ def test_only_the_last_of_standard_error_is_kept_and_marks_survive_it() -> None:
         fresh, _ = child.stderr_since(mark)
     child.kill()
     assert (len(text), mark, fresh) == (64 << 10, 200_000, "more\n")
+
+
+@pytest.mark.parametrize("timeout_s", [1e7, 1e300, float("inf")])
+def test_a_deadline_may_be_further_away_than_poll_can_count(link: LocalTransport, timeout_s: float) -> None:
+    assert link.run(["cat"], stdin=bytes(1 << 20), timeout_s=timeout_s).stdout == bytes(1 << 20)
+    child = link.start(["sh", "-c", "head -c 4194304 >/dev/null; echo x; read y"])
+    child.stream.send([bytes(4 << 20)], timeout_s=timeout_s)
+    assert child.stream.receive_into(memoryview(bytearray(1)), timeout_s=timeout_s) == 1
+    child.kill()
+    assert child.wait(timeout_s=timeout_s) == -signal.SIGKILL
+
+
+def test_a_wait_goes_on_after_a_step_that_poll_can_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipes, "LONGEST_POLL_S", 0.001)
+    child = ChildProcess(["sh", "-c", "sleep 0.1; echo x"])
+    assert child.stream.receive_into(memoryview(bytearray(1)), timeout_s=30) == 1
+    child.kill()
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_a_program_that_says_too_much_is_killed(
+    link: LocalTransport, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    monkeypatch.setattr(local, "MOST_OUTPUT_BYTES", 1 << 20)
+    with pytest.raises(TransportError, match="'sh' was killed: it said more than 1 MiB"):
+        link.run(["sh", "-c", f"exec cat /dev/zero >&{stream}"], timeout_s=30)
+
+
+def test_a_program_need_not_read_its_input(link: LocalTransport) -> None:
+    assert link.run(["true"], stdin=bytes(1 << 20), timeout_s=30).returncode == 0
+
+
+def test_a_program_that_closes_its_output_and_lives_on_is_late(link: LocalTransport) -> None:
+    with pytest.raises(DeadlineError, match="did not end within"):
+        link.run(["sh", "-c", "exec sleep 987 >&- 2>&-"], timeout_s=0.2)
+
+
+@pytest.fixture
+def default_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    return tmp_path / f"edgedevice-{os.getuid()}"
+
+
+def test_the_last_session_takes_the_default_base_along(default_base: Path) -> None:
+    first, second = LocalTransport(), LocalTransport()
+    first.close()
+    assert Path(second.folder).parent == default_base
+    second.close()
+    assert not default_base.exists()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_base_that_is_removed_while_a_session_enters_is_made_again(
+    default_base: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    left = [default_base] * times
+
+    def sweep(_: Path) -> None:
+        if left:
+            left.pop().rmdir()
+
+    monkeypatch.setattr(sessions, "_sweep", sweep)
+    with LocalTransport() as link:
+        assert Path(link.folder).is_dir()
+
+
+def test_a_base_that_is_removed_for_ever_is_an_error(default_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_sweep", lambda root: root.rmdir())
+    with pytest.raises(TransportError, match="cannot make a folder in"):
+        LocalTransport()
