@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, List, Tuple
 from pytest_edgedevice.agent.wire import Buffer, Header, describe, split_tensors
 
 if TYPE_CHECKING:
-    from pytest_edgedevice.agent.column import Column
     from pytest_edgedevice.agent.engines.base import Engine
+
+SMALL_BYTES = 4096
 
 Reply = Tuple[Header, List[Buffer]]
 
@@ -62,17 +63,24 @@ def _fits(shape: Tuple[int, ...], pattern: List[int]) -> bool:
     return all(want in (-1, size) for size, want in zip(shape, pattern))
 
 
-def write_outputs(engine: Engine, collected: List[Column], elapsed: List[int]) -> Reply:
-    """Outputs stacked along a new first axis; one entry a sample where the shapes vary."""
+def write_outputs(engine: Engine, collected: List[List[Any]], elapsed: List[int]) -> Reply:
+    """Outputs stacked along a new first axis; one entry a sample where the shapes vary.
+
+    Stacking is left to the order of the bytes, but for arrays so small that a
+    buffer each would cost more than the copy.
+    """
     import numpy as np
 
     tensors: List[Header] = []
     buffers: List[Buffer] = []
-    for spec, column in zip(engine.outputs, collected):
-        role = "sample" if column.varies else "tensor"
-        for array in column.arrays:
-            tensors.append(describe(spec["name"], spec["dtype"], array.shape, role))
-            buffers.append(_bytes(array))
+    for spec, arrays in zip(engine.outputs, collected):
+        first = arrays[0]
+        if any(array.shape != first.shape for array in arrays):
+            tensors += [describe(spec["name"], spec["dtype"], array.shape, "sample") for array in arrays]
+        else:
+            tensors.append(describe(spec["name"], spec["dtype"], (len(arrays), *first.shape)))
+        small = first.nbytes < SMALL_BYTES and "role" not in tensors[-1]
+        buffers += [_bytes(array) for array in ([np.stack(arrays)] if small else arrays)]
     times = np.asarray(elapsed, dtype=np.int64)
     tensors.append(describe("inference_ns", "int64", times.shape, "timing"))
     buffers.append(_bytes(times))

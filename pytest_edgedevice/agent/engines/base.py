@@ -68,7 +68,7 @@ class Engine(ABC):
 
     @abstractmethod
     def output(self, position: int) -> Any:
-        """The array of an output; may be a view, to be copied and dropped before the next call of anything."""
+        """The array of an output; the caller's own, whatever the engine does next."""
 
     @abstractmethod
     def reset(self) -> None:

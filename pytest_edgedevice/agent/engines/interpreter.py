@@ -183,10 +183,10 @@ class InterpreterEngine(Engine):
         self._interpreter.invoke()
 
     def output(self, position: int) -> Any:
-        """See the base class; a view, which must be gone before the interpreter's next step."""
+        """See the base class; a copy, because a view would forbid the interpreter its next step."""
         index = self._output_indices[position]
         try:
-            return self._interpreter.tensor(index)()
+            return self._interpreter.get_tensor(index)
         except ValueError:
             # the API cannot hand out a tensor without elements, which is a result like any other
             detail = self._interpreter.get_output_details()[position]
