@@ -7,6 +7,11 @@ device on another host can stand in for them.
 
 from __future__ import annotations
 
+import math
+import os
+import sys
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,8 +22,6 @@ from pytest_edgedevice.runners.loaded import LoadedModel
 from pytest_edgedevice.runners.replies import read_load
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
     from types import TracebackType
 
     from pytest_edgedevice.leases import Lease
@@ -58,6 +61,7 @@ class Device:
         self._timeout_s = timeout_s
         self._models: list[LoadedModel] = []
         self._closed = False
+        self._owner = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Device {self.name} by {self._transport.kind}>"
@@ -103,7 +107,8 @@ class Device:
             DelegateError: The delegate is absent, or left operators over; they are listed.
             AgentDiedError, DeviceFullError, DeviceLostError, DeadlineError: The world failed.
         """
-        _check_arguments(delegate, threads, fallback)
+        _check_arguments(delegate, threads, fallback, engine=engine, options=delegate_options)
+        check_seconds("timeout_s", timeout_s)
         self._check_open()
         source = _model_file(path)
         process = self._start_agent()
@@ -160,8 +165,8 @@ class Device:
 
     def close(self) -> None:
         """End every model, remove our files from the device, hand it back; idempotent."""
-        if self._closed:
-            return
+        if self._closed or os.getpid() != self._owner:
+            return  # a forked child must not end what its parent uses
         self._closed = True
         try:
             for model in list(self._models):
@@ -173,6 +178,11 @@ class Device:
                 if self._lease:
                     self._lease.release()
 
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True) and not sys.is_finalizing():
+            warnings.warn(f"device {self.name!r} was never closed", ResourceWarning, stacklevel=1)
+            self.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -183,9 +193,11 @@ class Device:
 
 
 def _model_file(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a model is named by its path, not by {type(path).__name__}")
     source = Path(path)
     if not source.is_file():
-        what = "is a folder" if source.is_dir() else "does not exist"
+        what = "is a folder" if source.is_dir() else "is no regular file" if source.exists() else "does not exist"
         hint = "name the .tflite file in it" if source.is_dir() else f"paths are relative to {Path.cwd()}"
         raise ModelError(f"model {str(source)!r} {what}", hint=hint)
     if source.stat().st_size == 0:
@@ -193,8 +205,25 @@ def _model_file(path: str | os.PathLike[str]) -> Path:
     return source
 
 
-def _check_arguments(delegate: str, threads: int, fallback: str) -> None:
+def check_seconds(name: str, value: Any, *, zero: bool = False) -> None:
+    """Refuse what is no finite span of time.
+
+    Raises:
+        InputError: It is none; the message names the argument.
+    """
+    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not sound or value < 0 or (value == 0 and not zero):
+        raise InputError(f"{name} must be a {'' if zero else 'positive '}number of seconds, not {value!r:.60}")
+
+
+def _check_arguments(delegate: Any, threads: Any, fallback: str, *, engine: Any, options: Any) -> None:
+    if not isinstance(delegate, str) or not isinstance(engine, str):
+        raise InputError(f"delegate and engine are names, e.g. 'cpu' and 'litert', not {delegate!r} and {engine!r}")
     library = delegate.removeprefix("external:")
+    if options is not None and not isinstance(options, Mapping):
+        raise InputError(f"delegate_options is a mapping of option to value, not {options!r:.60}")
+    if options and library == delegate:
+        raise InputError(f"delegate_options are for external:PATH delegates; {delegate!r} takes none")
     if delegate not in DELEGATES and (library == delegate or not library):
         known = ", ".join(DELEGATES)
         raise DelegateError(f"delegate {delegate!r} is unknown; known are {known}, external:PATH")

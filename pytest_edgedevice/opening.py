@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.device import TIMEOUT_S, Device
+from pytest_edgedevice.device import TIMEOUT_S, Device, check_seconds
 from pytest_edgedevice.errors import DeviceNotFoundError, SpecError
 from pytest_edgedevice.inventory import DeviceEntry, Inventory, load_inventory
 from pytest_edgedevice.leases import Holder, Lease, Waiting, acquire
@@ -162,6 +162,8 @@ def open_device(
     """
     if not isinstance(spec, str):
         raise SpecError(f"a device spec is a text such as 'local', not {type(spec).__name__}")
+    check_seconds("wait_s", wait_s, zero=True)
+    check_seconds("timeout_s", timeout_s)
     catalog = catalog or Catalog(load_inventory(Path.cwd()))
     candidates = catalog.candidates(catalog.parse(spec))
     lease = acquire(

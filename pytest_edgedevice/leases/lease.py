@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -267,10 +268,13 @@ class _Acquisition:
     def _busy(self, holder: Holder | None, *, place: int) -> DeviceBusyError:
         waited_s = time.monotonic() - self._started
         held = f"held by {holder}" if holder else "wanted by others who came first"
+        hint = "wait longer with --edge-wait SECONDS, or see who holds what: edgedevice list"
+        if holder and (holder.pid, holder.host) == (os.getpid(), socket.gethostname()):
+            hint = "that is this process: close the device that it opened before"
         waited = f"; waited {duration(waited_s)}, place {place} in line" if place else ""
         return DeviceBusyError(
             f"{self._wanted} {'is' if len(self._keys) == 1 else 'are all'} {held}{waited}",
-            hint="wait longer with --edge-wait SECONDS, or see who holds what: edgedevice list",
+            hint=hint,
         )
 
 

@@ -94,13 +94,16 @@ class ModelLoader:
     ) -> LoadedModel:
         """Load a model; see ``Device.load``. What is not given comes from markers and options."""
         settings = settings_of(self._request.config)
+        chosen = delegate or self._delegate
+        if delegate_options is None and chosen.startswith("external:"):
+            delegate_options = self._mark.options
         model = self._device.load(
             find(path, self._request, settings.models, habit="models", error=ModelError),
-            delegate=delegate or self._delegate,
+            delegate=chosen,
             threads=settings.threads if threads is None else threads,
             engine=engine or settings.engine,
             fallback=fallback or self._mark.fallback,
-            delegate_options=self._mark.options if delegate_options is None else delegate_options,
+            delegate_options=delegate_options,
             timeout_s=max(settings.timeout_s, 1.0) * 2,
         )
         self._models.append(model)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.runners.exchange import exchange
 from pytest_edgedevice.runners.measure import measure
 from pytest_edgedevice.runners.replies import read_conditions
-from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join
+from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join, refuse_nan
 from pytest_edgedevice.values import ModelInfo, Placement, Run, TensorSpec, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from pytest_edgedevice.runners.client import AgentClient
@@ -51,6 +55,8 @@ class LoadedModel:
         self._timeout_s = timeout_s
         self._on_close = on_close
         self._last_sample: Batch | None = None
+        self._owner = os.getpid()
+        self._turn = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.info.name} on {self.device_name} by {self.placement.proven}>"
@@ -73,10 +79,11 @@ class LoadedModel:
             AgentDiedError, DeadlineError, DeviceLostError: The world failed; load the model again.
         """
         parts = batches(inputs, self.info.inputs)
-        first = parts[0]
-        self._last_sample = Batch({name: array[:1] for name, array in first.arrays.items()}, 1)
         timeout = self._timeout_s if timeout_s is None else timeout_s
-        done = exchange(self._client, self.info, parts, timeout_s=timeout, allow_nan=allow_nan)
+        with self._alone():
+            done = exchange(self._client, self.info, parts, timeout_s=timeout, allow_nan=allow_nan)
+        # a copy: what is measured later must be what ran now, whatever becomes of the caller's array
+        self._last_sample = Batch({name: array[:1].copy() for name, array in parts[0].arrays.items()}, 1)
         batch_varies = any(spec.shape[:1] == (-1,) for spec in self.info.inputs)
         outputs = {
             spec.name: join(done.outputs[spec.name], spec, batch_varies=batch_varies) for spec in self.info.outputs
@@ -111,33 +118,54 @@ class LoadedModel:
             AgentDiedError, DeadlineError, DeviceLostError: The world failed.
         """
         sample = self._sample(inputs)
-        return measure(
-            self._client,
-            sample,
-            budget_ms=budget_ms,
-            quantile=quantile,
-            confidence=confidence,
-            min_runs=min_runs,
-            max_runs=max_runs,
-            max_s=max_s,
-            load_ms=self.load_ms,
-            timeout_s=self._timeout_s,
-        )
+        with self._alone():
+            return measure(
+                self._client,
+                sample,
+                budget_ms=budget_ms,
+                quantile=quantile,
+                confidence=confidence,
+                min_runs=min_runs,
+                max_runs=max_runs,
+                max_s=max_s,
+                load_ms=self.load_ms,
+                timeout_s=self._timeout_s,
+            )
 
     def _sample(self, inputs: Inputs | None) -> Batch:
         if inputs is not None:
             first = batches(inputs, self.info.inputs)[0]
-            return Batch({name: array[:1] for name, array in first.arrays.items()}, 1)
+            sample = {name: array[:1] for name, array in first.arrays.items()}
+            refuse_nan(sample, self.info.inputs, first=0)
+            return Batch(sample, 1)
         if self._last_sample is None:
             self._last_sample = Batch({spec.name: _random(spec) for spec in self.info.inputs}, 1)
         return self._last_sample
 
     def conditions(self) -> Mapping[str, Any]:
         """What may disturb a measurement now: load, clocks, temperature; names as the device tells them."""
-        return read_conditions(self._client, self._client.request("facts", timeout_s=self._timeout_s).header)
+        with self._alone():
+            return read_conditions(self._client, self._client.request("facts", timeout_s=self._timeout_s).header)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One conversation at a time: threads take turns, and a forked child has no part in it.
+
+        Raises:
+            InputError: Called in a child process, which shares the stream but not the conversation.
+        """
+        if os.getpid() != self._owner:
+            raise InputError(
+                f"model {self.info.name!r} was loaded by another process",
+                hint="open the device and load it in this one",
+            )
+        with self._turn:
+            yield
 
     def close(self) -> None:
-        """End the agent process; idempotent."""
+        """End the agent process; idempotent, and without effect in a forked child."""
+        if os.getpid() != self._owner:
+            return
         self._client.close()
         if self._on_close:
             self._on_close(self)

@@ -115,7 +115,7 @@ def _check_names(part: Mapping[str, Any], specs: Sequence[TensorSpec]) -> None:
 def _check_array(spec: TensorSpec, value: Any) -> Array:
     try:
         array: Array = np.asarray(value)
-    except ValueError as error:
+    except Exception as error:  # an object's own __array__ may raise anything
         raise InputError(f"input {spec.name!r} is not an array: {error}") from error
     wanted = spec.shape[1:] if has_batch_axis(spec) else spec.shape
     if array.dtype.name != spec.dtype:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import stat
 import tempfile
 import time
@@ -70,9 +71,20 @@ def _sweep(root: Path) -> None:
     for folder in root.glob(PREFIX + "*"):
         with contextlib.suppress(OSError), (folder / OWNER).open("rb") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _end_leftovers(folder)
             shutil.rmtree(folder, ignore_errors=True)
     for folder in [*root.glob(UNBORN + "*"), *root.glob(PREFIX + "*")]:
         with contextlib.suppress(OSError):
             unowned = folder.name.startswith(UNBORN) or not (folder / OWNER).exists()
             if unowned and time.time() - folder.stat().st_mtime > UNBORN_S:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_leftovers(folder: Path) -> None:
+    """End agents of a session whose owner was killed: one that is stopped never saw that its stream had ended."""
+    wanted = os.fsencode(str(folder))
+    for process in Path("/proc").glob("[0-9]*"):  # nothing there on systems without /proc
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if process.stat().st_uid == os.getuid() and wanted in words:
+                os.kill(int(process.name), signal.SIGKILL)

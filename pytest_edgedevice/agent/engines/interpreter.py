@@ -95,7 +95,7 @@ class InterpreterEngine(Engine):
         try:
             ctypes.CDLL(library)  # first, because load_delegate leaves a broken object behind when this fails
             return self._module.load_delegate(library, self._options.delegate_options)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (AttributeError, OSError, ValueError, RuntimeError) as error:
             raise EngineError("delegate", f"delegate library {library!r} cannot be loaded: {error}") from error
 
     def _names(self, inputs: List[int], outputs: List[int]) -> Tuple[List[str], List[str]]:
@@ -103,7 +103,7 @@ class InterpreterEngine(Engine):
         by_input: Dict[int, str] = {}
         by_output: Dict[int, str] = {}
         for signature in _signatures(self._interpreter).values():
-            if set(signature["outputs"].values()) == set(outputs):
+            if set(signature["outputs"].values()) <= set(outputs):
                 by_input = {int(index): name for name, index in signature["inputs"].items()}
                 by_output = {int(index): name for name, index in signature["outputs"].items()}
                 break

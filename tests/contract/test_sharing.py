@@ -1,0 +1,154 @@
+"""One device in one process: forgotten, shared by threads, inherited by a fork, left behind by a kill."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pytest_edgedevice import Device, open_device
+from pytest_edgedevice.errors import DeviceBusyError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADD = Path(__file__).parents[2] / "fixtures" / "tiny" / "add_float32.tflite"
+ONES = {"a": np.ones((1, 4), np.float32), "b": np.ones((1, 4), np.float32)}
+
+
+@pytest.fixture(autouse=True)
+def _locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(tmp_path / "locks"))
+
+
+def test_threads_that_share_a_model_take_turns() -> None:
+    with open_device("local") as device, device.load(ADD) as model, ThreadPoolExecutor(4) as threads:
+        runs = list(threads.map(lambda _: model.run(ONES), range(40)))
+    assert all(np.array_equal(run.outputs["sum"], [[2, 2, 2, 2]]) for run in runs)
+
+
+def test_a_forked_child_neither_ends_nor_uses_what_its_parent_loaded() -> None:
+    code = f"""
+import os, sys, numpy
+from pytest_edgedevice import open_device
+from pytest_edgedevice.errors import InputError
+x = {{name: numpy.ones((1, 4), numpy.float32) for name in "ab"}}
+with open_device("local") as device:
+    model = device.load({str(ADD)!r})
+    if os.fork() == 0:
+        try:
+            model.run(x)
+        except InputError:
+            sys.exit(7)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+    assert (model.run(x).outputs["sum"] == 2).all()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_device_that_was_forgotten_is_handed_back_with_a_warning() -> None:
+    device = open_device("local")
+    held = [device]
+    del device
+    with pytest.warns(ResourceWarning, match="never closed"):
+        _forget(held)
+    open_device("local").close()
+
+
+def _forget(held: list[Device]) -> None:
+    held.clear()
+    gc.collect()
+
+
+def test_a_second_open_in_one_process_says_that_this_process_holds_it() -> None:
+    with open_device("local"), pytest.raises(DeviceBusyError, match="that is this process"):
+        open_device("local")
+
+
+def test_an_agent_that_was_stopped_when_its_owner_was_killed_is_ended_by_the_next_session(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from pytest_edgedevice import open_device
+device = open_device("local")
+model = device.load({str(ADD)!r})
+agent = model._client.hello["pid"]
+os.kill(agent, signal.SIGSTOP)
+print(agent, flush=True)
+signal.pause()
+"""
+    temporary = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=temporary) as owner:
+        assert owner.stdout
+        agent = int(owner.stdout.readline())
+        owner.kill()
+    environment = "from pytest_edgedevice import open_device; open_device('local', wait_s=5).close()"
+    subprocess.run([sys.executable, "-c", environment], env=temporary, check=True, timeout=60)
+    deadline = time.monotonic() + 10
+    while _alive(agent) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _alive(agent)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] not in "ZX"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"engine": 5},
+        {"delegate": None},
+        {"delegate_options": [1]},
+        {"delegate": "cpu", "delegate_options": {"a": 1}},
+        {"timeout_s": float("nan")},
+        {"timeout_s": 0},
+        {"timeout_s": "x"},
+        {"threads": True},
+    ],
+)
+def test_arguments_of_load_that_cannot_be_are_refused_before_anything_starts(
+    options: dict[str, object], device: Device
+) -> None:
+    with pytest.raises(InputError):
+        device.load(ADD, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [None, 3, b"model.tflite"])
+def test_a_model_that_is_no_path_is_refused(path: object, device: Device) -> None:
+    with pytest.raises(InputError, match="named by its path"):
+        device.load(path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wait_s", [-1, float("nan"), float("inf"), "x", None])
+def test_a_wait_that_is_no_span_of_time_is_refused(wait_s: object) -> None:
+    with pytest.raises(InputError, match="wait_s"):
+        open_device("local", wait_s=wait_s)  # type: ignore[arg-type]
+
+
+def test_what_is_measured_is_what_ran_even_if_the_array_changes_later(device: Device) -> None:
+    with device.load(ADD) as model:
+        x = {name: array.copy() for name, array in ONES.items()}
+        model.run(x)
+        x["a"][:] = np.nan
+        assert model.measure(max_runs=10).samples_ns
+        with pytest.raises(InputError, match="holds NaN"):
+            model.measure(x)
+
+
+@pytest.fixture
+def device(_locks: None) -> Iterator[Device]:
+    with open_device("local") as opened:
+        yield opened
