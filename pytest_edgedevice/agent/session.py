@@ -5,12 +5,11 @@ Knows nothing of file descriptors or threads; ``main`` feeds it frames.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import sys
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from pytest_edgedevice.agent import PROTOCOL_VERSION, conditions, engines
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
@@ -110,7 +109,7 @@ class Session:
         path = self._store.find(header.get("sha256"))
         options = _load_options(header)
         start = time.perf_counter_ns()
-        with _engine_at_work("load"):
+        with _EngineAtWork("load"):
             engine = engines.load(path, options)
             placement = engine.placement()
         elapsed = time.perf_counter_ns() - start
@@ -136,19 +135,22 @@ class Session:
         samples, columns = read_inputs(engine, header, payload)
         collected: List[List[Any]] = [[] for _ in engine.outputs]
         elapsed: List[int] = []
-        for sample in range(samples):
-            _give(engine, [column[sample] for column in columns])
-            elapsed.append(self._timed_invoke(engine))
-            with _engine_at_work("outputs"):
+        with _EngineAtWork("inputs") as work:
+            for sample in range(samples):
+                work.what = "inputs"
+                engine.reset()
+                engine.set_inputs([column[sample] for column in columns])
+                work.what = "inference"
+                elapsed.append(self._timed_invoke(engine))
+                work.what = "outputs"
                 for position, results in enumerate(collected):
                     results.append(engine.output(position))
         return write_outputs(engine, collected, elapsed)
 
     def _timed_invoke(self, engine: Engine) -> int:
-        with _engine_at_work("inference"):
-            start = time.perf_counter_ns()
-            engine.invoke()
-            elapsed = time.perf_counter_ns() - start
+        start = time.perf_counter_ns()
+        engine.invoke()
+        elapsed = time.perf_counter_ns() - start
         if self._first_ns is None:
             self._first_ns = elapsed
         return elapsed
@@ -161,35 +163,38 @@ class Session:
             samples, columns = read_inputs(engine, header, payload)
             if samples != 1:
                 raise RequestError("protocol", "measure takes exactly one sample")
-            _give(engine, [column[0] for column in columns])
-        if self._first_ns is None:
-            self._timed_invoke(engine)
-        with _engine_at_work("inference"):
+            with _EngineAtWork("inputs"):
+                engine.reset()
+                engine.set_inputs([column[0] for column in columns])
+        with _EngineAtWork("inference"):
+            if self._first_ns is None:
+                self._timed_invoke(engine)
             series = timed_runs(engine.invoke, runs=runs, batch=batch, settle=settle, max_ns=max_ns)
         tensors = [describe("samples_ns", "int64", [len(series)], "timing")]
         reply = {"op": "measure", "tensors": tensors, "first_ns": self._first_ns}
         return reply, [memoryview(series).cast("B")]
 
 
-@contextlib.contextmanager
-def _engine_at_work(what: str) -> Iterator[None]:
-    """Turn whatever an engine raises into a refusal of the model: the agent is whole, and may be asked again."""
-    try:
-        yield
-    except (EngineError, MemoryError):
-        raise
-    except ImportError as error:
-        raise EngineError("engine", f"the engine does not load: {error}") from error
-    except Exception as error:
+class _EngineAtWork:
+    """Turns whatever an engine raises into a refusal of the model: the agent is whole, and may be asked again.
+
+    One for a whole request: a guard for each step would cost as much as the step.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> _EngineAtWork:  # noqa: PYI034 - Python 3.9 has no Self
+        return self
+
+    def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, (EngineError, MemoryError)):
+            return
+        if isinstance(error, ImportError):
+            raise EngineError("engine", f"the engine does not load: {error}") from error
         plain = isinstance(error, (RuntimeError, ValueError))
         text = str(error) if plain else f"{type(error).__name__}: {error}"
-        raise EngineError("model", f"{what} failed: {text}") from error
-
-
-def _give(engine: Engine, arrays: List[Any]) -> None:
-    with _engine_at_work("inputs"):
-        engine.reset()
-        engine.set_inputs(arrays)
+        raise EngineError("model", f"{self.what} failed: {text}") from error
 
 
 def _error(kind: str, message: str) -> Header:
