@@ -6,7 +6,6 @@ python -m benchmarks.startup [--rounds 21]
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,7 +37,7 @@ def main() -> bool:
 
         ours, theirs = interleave([run, lambda: run("-p", "no:edgedevice")], rounds)
         clean = "HEAVY []" in run()
-    cost = statistics.median((a - b) * 1e3 for a, b in zip(ours, theirs, strict=True))
+    cost = (min(ours) - min(theirs)) * 1e3  # a start's least time is what it costs; the rest is the machine's
     return all(
         [
             row("pytest start-up with the plugin - without it", f"{cost:+.1f} ms", "at most 10 ms", met=cost <= 10),

@@ -71,7 +71,7 @@ def _sweep(root: Path) -> None:
     for folder in root.glob(PREFIX + "*"):
         with contextlib.suppress(OSError), (folder / OWNER).open("rb") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _end_leftovers(folder)
+            end_leftovers(folder)
             shutil.rmtree(folder, ignore_errors=True)
     for folder in [*root.glob(UNBORN + "*"), *root.glob(PREFIX + "*")]:
         with contextlib.suppress(OSError):
@@ -80,7 +80,7 @@ def _sweep(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end_leftovers(folder: Path) -> None:
+def end_leftovers(folder: Path) -> None:
     """End agents of a session whose owner was killed: one that is stopped never saw that its stream had ended."""
     wanted = os.fsencode(str(folder))
     for process in Path("/proc").glob("[0-9]*"):  # nothing there on systems without /proc

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import pytest
 
 from pytest_edgedevice import Device, open_device
 from pytest_edgedevice.errors import DeviceBusyError, InputError
+from pytest_edgedevice.transports.sessions import end_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,36 +75,19 @@ def test_a_second_open_in_one_process_says_that_this_process_holds_it() -> None:
         open_device("local")
 
 
-def test_an_agent_that_was_stopped_when_its_owner_was_killed_is_ended_by_the_next_session(tmp_path: Path) -> None:
-    code = f"""
-import os, signal
-from pytest_edgedevice import open_device
-device = open_device("local")
-model = device.load({str(ADD)!r})
-agent = model._client.hello["pid"]
-os.kill(agent, signal.SIGSTOP)
-print(agent, flush=True)
-signal.pause()
-"""
-    temporary = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=temporary) as owner:
-        assert owner.stdout
-        agent = int(owner.stdout.readline())
-        owner.kill()
-    environment = "from pytest_edgedevice import open_device; open_device('local', wait_s=5).close()"
-    subprocess.run([sys.executable, "-c", environment], env=temporary, check=True, timeout=60)
-    deadline = time.monotonic() + 10
-    while _alive(agent) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _alive(agent)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] not in "ZX"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
+def test_a_stopped_process_of_a_session_that_was_killed_is_ended_and_no_other(tmp_path: Path) -> None:
+    folders = [tmp_path / "edgedevice-session-a", tmp_path / "edgedevice-session-b"]
+    wait = "import sys; sys.stdin.read()"
+    left, other = (
+        subprocess.Popen([sys.executable, "-c", wait, "--folder", str(folder)], stdin=subprocess.PIPE)
+        for folder in folders
+    )
+    with left, other:
+        os.kill(left.pid, signal.SIGSTOP)
+        end_leftovers(folders[0])
+        assert left.wait(30) == -signal.SIGKILL
+        assert other.poll() is None
+        other.kill()
 
 
 @pytest.mark.parametrize(
