@@ -1,6 +1,6 @@
 """The full closeness report against ``numpy.testing.assert_allclose``, interleaved in one run.
 
-    python benchmarks/compare.py [--elements 10000000] [--rounds 9]
+    python -m benchmarks.compare [--elements 10000000] [--rounds 9]
 
 Prints the ratio of the medians and of the minima; goal: at most 1.5.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.pairs import interleave
 from pytest_edgedevice.metrics.closeness import compare
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main() -> int:
 
     load = os.getloadavg()[0]
     print(f"{reference.size:,} float32 elements, {options.rounds} rounds A B, load average {load:.2f}")
-    taken = _interleave([ours, numpys], options.rounds)
+    taken = interleave([ours, numpys], options.rounds)
     for name, times in zip(("compare, full report", "assert_allclose"), taken, strict=True):
         print(f"  {name:22} min {min(times) * 1e3:7.1f} ms   median {statistics.median(times) * 1e3:7.1f} ms")
     mid, low = (kind(taken[0]) / kind(taken[1]) for kind in (statistics.median, min))
@@ -50,19 +50,6 @@ def main() -> int:
     print(f"  extra memory: compare {peaks[0]:.1f} MB, assert_allclose {peaks[1]:.1f} MB")
     print(f"ratio: median {mid:.2f}, min {low:.2f} (goal: at most {GOAL})")
     return 0 if mid <= GOAL else 1
-
-
-def _interleave(calls: list[Callable[[], None]], rounds: int) -> list[list[float]]:
-    taken: list[list[float]] = [[] for _ in calls]
-    for call in calls:  # pages and caches are touched before anything counts
-        call()
-    for number in range(rounds):
-        order = range(len(calls)) if number % 2 == 0 else reversed(range(len(calls)))
-        for index in order:
-            start = time.perf_counter()
-            calls[index]()
-            taken[index].append(time.perf_counter() - start)
-    return taken
 
 
 def _peak_mb(call: Callable[[], None]) -> float:

@@ -22,8 +22,6 @@ Fact = str | int | float | bool
 Verdict = Literal["pass", "fail", "inconclusive"]
 Outcome = Literal["passed", "failed", "inconclusive", "infra", "skipped"]
 
-NOT_MEASURED = "not measured"
-
 
 @dataclass(frozen=True, slots=True)
 class Quantization:

@@ -7,7 +7,7 @@ a failure. Tracebacks end at the user's line; the message says the rest.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -110,7 +110,9 @@ def _note(item: pytest.Item, error: BaseException) -> None:
 
 def _attach_records(report: pytest.TestReport, item: pytest.Item) -> None:
     """Send the records with this report alone: the item's own properties would outlive a retry."""
+    from pytest_edgedevice.records import with_outcome
+
+    outcome: Any = item.stash.get(OUTCOME, "passed")
     for record in item.stash.get(RECORDS, []):
-        record["outcome"] = item.stash.get(OUTCOME, "passed")
-        report.user_properties.append((PROPERTY, json.dumps(record, allow_nan=False)))
+        report.user_properties.append((PROPERTY, json.dumps(with_outcome(record, outcome), allow_nan=False)))
     item.stash[RECORDS] = []
