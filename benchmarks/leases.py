@@ -97,12 +97,18 @@ def sigkill_to_next_holder(rounds: int = 50) -> None:
 def storm(folder: Path, acquisitions: int) -> None:
     sys.path.insert(0, str(ROOT / "tests" / "unit" / "leases"))
     module: Any = importlib.import_module("storm")
-    started = time.monotonic()
-    seen = module.run_storm(folder, processes=16, devices=4, acquisitions=acquisitions, seed=time.time_ns())
-    print(f"storm: {seen.acquisitions} acquisitions in {time.monotonic() - started:.0f} s", end="")
+    started, seed = time.monotonic(), time.time_ns() % 2**32
+    seen = module.run_storm(folder, processes=16, devices=4, acquisitions=acquisitions, seed=seed)
+    print(f"storm {seed}: {seen.acquisitions} acquisitions ({seen.shared} shared)", end="")
+    print(f" by 16 processes on 4 devices in {time.monotonic() - started:.0f} s", end="")
     print(f", {seen.kills} kills ({seen.kills_while_holding} of a holder), {seen.stops} stops:", end="")
     print(f" {len(seen.overlaps)} overlaps, {len(seen.overtaken)} overtaken,", end="")
-    print(f" {len(seen.unnoticed_crashes)} crashes unnoticed")
+    print(f" {len(seen.unnoticed_crashes)} crashes unnoticed, {len(seen.told_twice)} told twice", end="")
+    print(f"; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    if seen.acquisitions < acquisitions:
+        print(f"  only {seen.acquisitions} of {acquisitions}: its time was over")
+    for fault in (seen.overlaps + seen.overtaken + seen.unnoticed_crashes + seen.told_twice)[:10]:
+        print(f"  {fault}")
 
 
 def main() -> None:

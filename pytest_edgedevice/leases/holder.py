@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_TEXT = 200
-MAX_RECORD_BYTES = 8_000
+_EMPTY = b"\0 \r\n\t"
+MAX_FOLDER = 1_000
+MAX_RECORD_BYTES = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Holder:
         run_id: The same for all workers of one pytest-xdist run; empty outside of one.
         since: When the device was acquired, seconds since the epoch; 0 when unknown.
         expected_end: When it will probably be free, seconds since the epoch; 0 when unknown.
+        folder: Where its files on the device are, for whoever cleans up after a crash; like all else a mere claim.
+            At most 1,000 printable characters: it is kept whole or not at all, as a piece of a path is another path.
     """
 
     user: str = ""
@@ -52,6 +56,7 @@ class Holder:
     run_id: str = ""
     since: float = 0.0
     expected_end: float = 0.0
+    folder: str = ""
 
     @classmethod
     def here(cls, *, test: str = "", expected_end: float = 0.0) -> Holder:
@@ -88,23 +93,34 @@ class Holder:
         return f"{text}, {self.ci_url}" if self.ci_url else text
 
 
+_FIELDS = dataclasses.fields(Holder)
+
+
 def to_record(holder: Holder, *, key: str) -> bytes:
     """Write a holder as one line of JSON, cut so that it always fits the reader's limit."""
-    fields = {name: _cut(value) for name, value in dataclasses.asdict(holder).items()}
+    fields = {part.name: _cut(getattr(holder, part.name)) for part in _FIELDS}
+    fields["folder"] = _whole(holder.folder)
     return json.dumps({"schema": 1, "key": _cut(key), **fields}, ensure_ascii=False).encode() + b"\n"
 
 
 def from_record(record: bytes) -> Holder | None:
     """Read a record; None when it is empty, and a ``Holder`` of unknowns when it is garbage."""
-    if not record.strip(b"\0 \r\n\t"):
+    if not is_record(record):
         return None
     try:
-        content = json.loads(record[:MAX_RECORD_BYTES])
+        # one line is the record: behind it may be the end of an older one, whose writer was killed before cutting it
+        content = json.loads(record[:MAX_RECORD_BYTES].strip(_EMPTY).split(b"\n", 1)[0])
     except (ValueError, RecursionError):
         return Holder()
     if not isinstance(content, dict):
         return Holder()
-    return Holder(**{part.name: _read(content.get(part.name), part.default) for part in dataclasses.fields(Holder)})
+    known = {part.name: _read(content.get(part.name), part.default) for part in _FIELDS}
+    return Holder(**{**known, "folder": _whole(content.get("folder"))})
+
+
+def is_record(record: bytes) -> bool:
+    """Whether there is any record at all: over a lock that nobody holds, the trace of a crash."""
+    return bool(record.strip(_EMPTY))
 
 
 def duration(seconds: float) -> str:
@@ -126,15 +142,26 @@ def _read(value: object, default: Any) -> Any:
 def _cut(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    short = value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 3] + "..."
-    return "".join(char if char.isprintable() else "?" for char in short)
+    return one_line(value, MAX_TEXT)
+
+
+def _whole(value: object) -> str:
+    sane = isinstance(value, str) and len(value) <= MAX_FOLDER and value.isprintable()
+    return str(value) if sane else ""
+
+
+def one_line(text: str, length: int) -> str:
+    """Cut a text to a length, and make it harmless to a terminal."""
+    short = text if len(text) <= length else text[: length - 3] + "..."
+    return short if short.isprintable() else "".join(char if char.isprintable() else "?" for char in short)
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}"  # a container with a number for a user
+    except (OSError, KeyError, ImportError):
+        # a container with a number for a user; Windows without a USERNAME has not even that
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else ""
 
 
 def _container() -> str:

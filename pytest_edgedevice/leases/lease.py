@@ -1,75 +1,49 @@
-"""Acquire a device, or the first free one of several, and wait in line for it."""
+"""A lease, and the one way to get it: the device's lock in the kernel, then the record beside it."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
-import os
-import socket
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pytest_edgedevice.errors import DeviceBusyError, LeaseError
-from pytest_edgedevice.leases.folder import lock_folder, ready_folder, safe_name
-from pytest_edgedevice.leases.holder import Holder, duration, from_record, to_record
-from pytest_edgedevice.leases.lockfile import LockFile
-from pytest_edgedevice.leases.queue import Ticket, live_tickets, mark, take_ticket
+from pytest_edgedevice.errors import LeaseError
+from pytest_edgedevice.leases.folder import lock_path
+from pytest_edgedevice.leases.holder import Holder, is_record, to_record
+from pytest_edgedevice.leases.kernel import kernel
+from pytest_edgedevice.leases.lockfile import LockFile, guard
+from pytest_edgedevice.leases.slots import Traces, free_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
-SIBLING_WAIT_S = 4 * 3600.0
-_FIRST_NOTICE_S = 0.3
-_NOTICE_EVERY_S = 30.0
-_RECORD_S = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a waiter is told.
-
-    Attributes:
-        keys: The devices it waits for, any of which will do.
-        place: 1 when it is next.
-        holder: Who holds the first of them; None when that cannot be said.
-        waited_s: How long it has waited so far.
-        sibling: Whether the holder is a worker of the same pytest-xdist run, so that waiting is not counted.
-        note: What is odd about the queue, e.g. a stopped process; mostly empty.
-        wanted: What people call the devices; by default their keys.
-    """
-
-    keys: tuple[str, ...]
-    place: int
-    holder: Holder | None
-    waited_s: float
-    sibling: bool = False
-    note: str = ""
-    wanted: str = ""
-
-    def __str__(self) -> str:
-        held = f"held by {self.holder}" if self.holder else "held by somebody who left no record"
-        waited = f"place {self.place}, {held}; waited {duration(self.waited_s)}"
-        text = f"waiting for {self.wanted or _named(self.keys)}: {waited}"
-        return f"{text} ({self.note})" if self.note else text
-
 
 class Lease:
-    """Exclusive use of one device until ``release``, the end of the ``with`` block, or of the process.
+    """Use of one device until ``release``, the end of the ``with`` block, or of the process.
 
     Attributes:
         key: The device that was got.
-        dirty: Who held it last, if that one crashed; the device must be cleaned before use. None otherwise.
+        shared: Whether others may hold it at the same time; False is alone.
+        crashed: Everybody who crashed while holding it, and whose leftovers are ours to clean up before use;
+            mostly empty. No other lease is told of them, unless we end without cleaning up.
     """
 
-    def __init__(self, key: str, lock: LockFile, holder: Holder, dirty: Holder | None) -> None:
+    def __init__(
+        self, key: str, lock: LockFile, record: LockFile, holder: Holder, *, shared: bool, traces: Traces
+    ) -> None:
         self.key = key
-        self.dirty = dirty
+        self.shared = shared
+        self.crashed = traces.crashed
         self._lock = lock
+        self._record = record
         self._holder = holder
+        self._traces = traces
+
+    @property
+    def dirty(self) -> Holder | None:
+        """Who held it last, if that one crashed; the first of ``crashed``, None when there is none."""
+        return self.crashed[0] if self.crashed else None
 
     @property
     def held(self) -> bool:
@@ -81,20 +55,49 @@ class Lease:
         """What others are told about us."""
         return self._holder
 
-    def update(self, *, test: str, expected_end: float = 0.0) -> None:
-        """Tell waiters what the device is being used for now; a full disk keeps the old text."""
-        self._holder = dataclasses.replace(self._holder, test=test, expected_end=expected_end)
-        if self.held:
-            with contextlib.suppress(LeaseError):
-                self._lock.write(to_record(self._holder, key=self.key))
+    def check(self) -> None:
+        """Make sure that others still see our lock.
 
-    def release(self) -> None:
-        """Hand the device back; does nothing the second time, or in a forked child."""
-        if self.held:
-            # an empty record over a free lock says: handed back in good order
-            with contextlib.suppress(LeaseError):
-                self._lock.write(b"")
-        self._lock.close()
+        Raises:
+            LeaseError: Its file was removed or replaced, so that somebody else may hold the device as well.
+        """
+        with guard:
+            if self.held and not self._lock.is_in_place():
+                raise LeaseError(
+                    f"the lock {self._lock.path} was removed or replaced while we held it; others may use the device",
+                    hint="nothing may clean up that folder while tests run; end this run and start it again",
+                )
+
+    def update(self, **changes: Any) -> None:
+        """Tell waiters what the device is being used for now; a full disk keeps the old text.
+
+        Args:
+            changes: Fields of ``Holder``: ``test``, ``expected_end``, ``folder``.
+        """
+        with guard:  # a record written by one thread while another hands back would look like a crash
+            self._holder = dataclasses.replace(self._holder, **changes)
+            if self.held:
+                with contextlib.suppress(LeaseError):
+                    self._record.write(to_record(self._holder, key=self.key))
+
+    def release(self, *, clean: bool = True, untouched: bool = False) -> None:
+        """Hand the device back; does nothing the second time, or in a forked child.
+
+        Args:
+            clean: False leaves our record, so that the next holder cleans the device as after a crash,
+                also of what we were told of ourselves.
+            untouched: We did nothing to the device, so that there is nothing of ours to clean up; what we were
+                told of is cleaned up as little as before.
+        """
+        with guard:
+            if self.held and (clean or untouched):
+                # an empty record over a free lock says: handed back in good order
+                for file in (*(() if untouched else self._traces.slots), self._record):
+                    with contextlib.suppress(LeaseError):
+                        file.write(b"")
+            self._traces.close()
+            self._record.close()
+            self._lock.close()  # last: who gets it must find the others free
 
     def __enter__(self) -> Self:
         return self
@@ -108,181 +111,38 @@ class Lease:
         return f"<Lease of {self.key!r}, {'held' if self.held else 'released'}>"
 
 
-def acquire(
-    keys: str | Sequence[str],
-    *,
-    holder: Holder,
-    wait_s: float,
-    on_wait: Callable[[Waiting], None] | None = None,
-    sibling_wait_s: float = SIBLING_WAIT_S,
-    wanted: str = "",
-) -> Lease:
-    """Get exclusive use of a device, or of the first of several that is free and not waited for.
-
-    Args:
-        keys: Hardware identity of the device, or several, the preferred one first.
-        holder: What others are told about us; ``since`` is set here.
-        wait_s: How long to wait in line; 0 does not wait.
-        on_wait: Told within a second why we wait, and again every 30 s.
-        sibling_wait_s: How long to wait, beyond ``wait_s``, for workers of the same pytest-xdist run.
-        wanted: What people call the device or the pool, for messages; by default the keys.
+def take(folder: Path, key: str, holder: Holder, *, shared: bool) -> Lease | None:
+    """Get a device if it is free, whoever waits for it; None when it is not.
 
     Raises:
-        DeviceBusyError: Still held at the end of the wait; the message names the holder.
-        LeaseError: The lock folder cannot be used; the hint is the command that mends it.
-        ValueError: No key, or a wait that is negative or without end.
+        LeaseError: The folder cannot be written to.
     """
-    unique = (keys,) if isinstance(keys, str) else tuple(dict.fromkeys(keys))
-    if not unique or not all(unique):
-        raise ValueError(f"a lease needs at least one key, and none may be empty, not {keys!r}")
-    if not (0 <= wait_s < math.inf and 0 <= sibling_wait_s < math.inf):
-        raise ValueError(f"waits must be finite and not negative, not wait_s={wait_s}, sibling_wait_s={sibling_wait_s}")
-    return _Acquisition(ready_folder(), unique, holder, on_wait=on_wait, wanted=wanted or _named(unique)).run(
-        wait_s, sibling_wait_s
-    )
+    shared = shared and kernel.can_share
+    with contextlib.ExitStack() as opened:
+        lock = opened.enter_context(LockFile(lock_path(folder, key)))
+        if not lock.try_lock(shared=shared):
+            return None
+        traces = Traces(folder, key)
+        opened.callback(traces.close)
+        if not _claim(lock, traces, shared=shared):
+            return None
+        record = opened.enter_context(free_slot(folder, key)) if shared else lock
+        holder = dataclasses.replace(holder, since=time.time())
+        record.write(to_record(holder, key=key))
+        opened.pop_all()
+        return Lease(key, lock, record, holder, shared=shared, traces=traces)
 
 
-def who(key: str) -> Holder | None:
-    """Who holds a device now, without disturbing anybody; a ``Holder`` of unknowns when there is no record.
-
-    Raises:
-        LeaseError: The lock cannot be read.
-    """
-    path = _lock_path(lock_folder(), key)
-    if not os.path.lexists(path):
-        return None
-    with LockFile(path, look_only=True) as lock:
-        return (from_record(lock.read()) or Holder()) if lock.is_locked() else None
-
-
-class _Acquisition:
-    """One call of ``acquire``: what it wants, how long it has waited, and whom it told."""
-
-    def __init__(
-        self,
-        folder: Path,
-        keys: tuple[str, ...],
-        holder: Holder,
-        *,
-        on_wait: Callable[[Waiting], None] | None,
-        wanted: str,
-    ) -> None:
-        self._folder = folder
-        self._keys = keys
-        self._holder = holder
-        self._on_wait = on_wait
-        self._wanted = wanted
-        self._started = self._last = time.monotonic()
-        self._notice_at = self._started + _FIRST_NOTICE_S
-        self._counted_s = 0.0
-        self._sibling_s = 0.0
-
-    def run(self, wait_s: float, sibling_wait_s: float) -> Lease:
-        # nobody waits and the device is free: no ticket is needed
-        wanted_by_others = set().union(*(seen.wants for seen in live_tickets(self._folder) if seen.awake))
-        lease = self._take_first(wanted_by_others)
-        if lease is not None:
-            return lease
-        if wait_s == 0 and not self._holder_is_sibling(self._settled_holder()):
-            raise self._busy(self._current_holder(), place=0)
-        ticket = take_ticket(self._folder, self._keys)
-        try:
-            return self._wait(ticket, wait_s, sibling_wait_s)
-        finally:
-            ticket.close()
-
-    def _wait(self, ticket: Ticket, wait_s: float, sibling_wait_s: float) -> Lease:
-        while True:
-            ticket.beat()
-            ahead = ticket.ahead()
-            lease = self._take_first(set().union(*(seen.wants for seen in ahead)))
-            if lease is not None:
-                return lease
-            holder = self._current_holder()
-            self._count(holder)
-            if self._counted_s > wait_s or self._sibling_s > sibling_wait_s:
-                raise self._busy(holder, place=len(ahead) + 1)
-            self._tell(ticket, holder, place=len(ahead) + 1)
-            time.sleep(self._pause_s(len(ahead)))
-
-    def _take_first(self, wanted_by_others: set[str]) -> Lease | None:
-        for key in self._keys:
-            if mark(key) not in wanted_by_others and (lease := self._take(key)) is not None:
-                return lease
-        return None
-
-    def _take(self, key: str) -> Lease | None:
-        lock = LockFile(_lock_path(self._folder, key))
-        try:
-            if not lock.try_lock():
-                lock.close()
-                return None
-            dirty = from_record(lock.read())
-            holder = dataclasses.replace(self._holder, since=time.time())
-            lock.write(to_record(holder, key=key))
-            return Lease(key, lock, holder, dirty)
-        except BaseException:
-            lock.close()
-            raise
-
-    def _current_holder(self) -> Holder | None:
-        """The holder of one of our keys; a sibling, if one is among them."""
-        holders = [holder for key in self._keys if (holder := who(key)) is not None]
-        siblings = [holder for holder in holders if self._holder_is_sibling(holder)]
-        return next(iter(siblings + holders), None)
-
-    def _settled_holder(self) -> Holder | None:
-        """The holder, once its record is there: between taking the lock and writing it a sibling is a stranger."""
-        deadline = time.monotonic() + _RECORD_S
-        while (holder := self._current_holder()) and not holder.pid and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return holder
-
-    def _holder_is_sibling(self, holder: Holder | None) -> bool:
-        """Whether it is another worker of our run; a wait for ourselves must count, or it would not end."""
-        return bool(
-            holder and holder.run_id and holder.run_id == self._holder.run_id and holder.pid != self._holder.pid
-        )
-
-    def _count(self, holder: Holder | None) -> None:
-        now = time.monotonic()
-        if self._holder_is_sibling(holder):
-            self._sibling_s += now - self._last
-        else:
-            self._counted_s += now - self._last
-        self._last = now
-
-    def _tell(self, ticket: Ticket, holder: Holder | None, *, place: int) -> None:
-        now = time.monotonic()
-        if self._on_wait is None or now < self._notice_at:
-            return
-        self._notice_at = now + _NOTICE_EVERY_S
-        sibling = self._holder_is_sibling(holder)
-        self._on_wait(Waiting(self._keys, place, holder, now - self._started, sibling, ticket.note, self._wanted))
-
-    def _pause_s(self, ahead: int) -> float:
-        # a waiter must not disturb what is measured on this host: eager at first and in front, calm otherwise
-        base_s = 0.01 if time.monotonic() - self._started < 5 else 0.04
-        return min(base_s * (1 + ahead), 0.1)
-
-    def _busy(self, holder: Holder | None, *, place: int) -> DeviceBusyError:
-        waited_s = time.monotonic() - self._started
-        held = f"held by {holder}" if holder else "wanted by others who came first"
-        hint = "wait longer with --edge-wait SECONDS, or see who holds what: edgedevice list"
-        if holder and (holder.pid, holder.host) == (os.getpid(), socket.gethostname()):
-            hint = "that is this process: close the device that it opened before"
-        waited = f"; waited {duration(waited_s)}, place {place} in line" if place else ""
-        return DeviceBusyError(
-            f"{self._wanted} {'is' if len(self._keys) == 1 else 'are all'} {held}{waited}",
-            hint=hint,
-        )
-
-
-def _lock_path(folder: Path, key: str) -> Path:
-    return folder / f"{safe_name(key)}.lock"
-
-
-def _named(keys: Sequence[str]) -> str:
-    shown = ", ".join(repr(key) for key in keys[:4])
-    more = f" and {len(keys) - 4} more" if len(keys) > 4 else ""
-    return f"{'the device' if len(keys) == 1 else 'the devices'} {shown}{more}"
+def _claim(lock: LockFile, traces: Traces, *, shared: bool) -> bool:
+    """Find out who crashed with the device; False when another one was faster and the lock is lost."""
+    if not is_record(lock.read()):
+        traces.claim(alone=not shared)
+        return True
+    # for a moment alone, so that of many who share it only one is told
+    if shared and not lock.try_lock():
+        return False
+    traces.claim(alone=True)
+    if is_record(left := lock.read()):
+        traces.move(left)
+        lock.write(b"")
+    return not shared or lock.try_lock(shared=True)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import LeaseError
+from pytest_edgedevice.leases.folder import unusable
 from pytest_edgedevice.leases.lockfile import LockFile
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ MAX_WAITERS = 1000
 _MAX_SPOILT = 3  # one bad slot may be somebody's rubbish; three are a folder that does not work
 _BEAT_S = 0.5
 _PREFIX = "ticket-"
+_SHARED = "+"  # before a key that is wanted together with others
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +42,26 @@ class Seen:
     Attributes:
         order: Number and slot; lower is earlier.
         wants: Short hashes of the keys it waits for.
+        shared: Whether it would hold a device together with others.
         awake: Whether it showed a sign of life lately.
     """
 
     order: tuple[int, str]
     wants: frozenset[str]
+    shared: bool
     awake: bool
+
+    def goes_before(self, *, shared: bool) -> bool:
+        """Whether somebody who came later must let it pass: two who share do not hinder each other."""
+        return self.awake and not (self.shared and shared)
 
 
 class Ticket:
     """A place in the queue, held until ``close``; made by ``take_ticket``."""
 
-    def __init__(self, slot: LockFile, number: int, keys: Collection[str], note: str) -> None:
+    def __init__(self, slot: LockFile, number: int, keys: Collection[str], *, shared: bool, note: str) -> None:
         self._slot = slot
+        self._shared = shared
         self._wants = frozenset(mark(key) for key in keys)
         self.order = (number, slot.path.name)
         self.note = note
@@ -64,14 +73,15 @@ class Ticket:
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + _BEAT_S
-            self._slot.write(f"{now:.3f} {self.order[0]} {' '.join(sorted(self._wants))}\n".encode())
+            wants = " ".join(f"{_SHARED if self._shared else ''}{want}" for want in sorted(self._wants))
+            self._slot.write(f"{now:.3f} {self.order[0]} {wants}\n".encode())
 
     def ahead(self) -> list[Seen]:
-        """Earlier tickets of waiters that are awake and want one of our keys."""
+        """Earlier tickets that want one of our keys and must be served before us."""
         return [
             seen
             for seen in live_tickets(self._slot.path.parent, leave_out=self._slot.path.name)
-            if seen.awake and seen.order < self.order and seen.wants & self._wants
+            if seen.order < self.order and seen.wants & self._wants and seen.goes_before(shared=self._shared)
         ]
 
     def close(self) -> None:
@@ -82,7 +92,7 @@ class Ticket:
         self._slot.close()
 
 
-def take_ticket(folder: Path, keys: Sequence[str]) -> Ticket:
+def take_ticket(folder: Path, keys: Sequence[str], *, shared: bool = False) -> Ticket:
     """Join the end of the queue.
 
     Raises:
@@ -92,20 +102,26 @@ def take_ticket(folder: Path, keys: Sequence[str]) -> Ticket:
         slot = _free_slot(folder)
         try:
             last = max((seen.order[0] for seen in live_tickets(folder, leave_out=slot.path.name)), default=0)
-            return Ticket(slot, last + 1, keys, note)
+            return Ticket(slot, last + 1, keys, shared=shared, note=note)
         except BaseException:
             slot.close()
             raise
 
 
 def live_tickets(folder: Path, *, leave_out: str = "") -> Iterator[Seen]:
-    """Every ticket whose waiter is alive."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(_PREFIX) and entry.name != leave_out]
+    """Every ticket whose waiter is alive.
+
+    Raises:
+        LeaseError: The folder cannot be read, or was removed.
+    """
+    try:
+        names = [path.name for path in folder.iterdir() if path.name.startswith(_PREFIX) and path.name != leave_out]
+    except OSError as error:
+        raise unusable(folder, error, folder=folder) from None
     for name in sorted(names):
         try:
             with LockFile(folder / name, look_only=True) as slot:
-                seen = _read(name, slot.read()) if slot.is_locked() else None
+                seen = _read(name, slot.read()) if slot.state() != "free" else None
         except (LeaseError, OSError):
             continue  # somebody's rubbish: it holds no place
         if seen is not None:
@@ -121,7 +137,12 @@ def _read(name: str, content: bytes) -> Seen | None:
     try:
         beat, number, *wants = content.decode("ascii").split()
         age_s = time.monotonic() - float(beat)
-        return Seen((int(number), name), frozenset(wants), awake=-1 < age_s < ASLEEP_AFTER_S)
+        return Seen(
+            (int(number), name),
+            frozenset(want.removeprefix(_SHARED) for want in wants),
+            shared=all(want.startswith(_SHARED) for want in wants),
+            awake=-1 < age_s < ASLEEP_AFTER_S,
+        )
     except ValueError:
         return None
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 import time
+
+if "EDGEDEVICE_TEST_POSIXLESS" in os.environ:
+    __import__("posixless")  # before anything of ours
 
 from pytest_edgedevice.errors import DeviceBusyError, LeaseError
 from pytest_edgedevice.leases import Holder, Waiting, acquire
@@ -33,19 +37,27 @@ def main() -> None:
     parser.add_argument("keys", nargs="+")
     parser.add_argument("--wait-s", type=float, default=0.0)
     parser.add_argument("--test", default="tests/test_x.py::test_y")
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--folder", default="", help="where our files on the device would be")
+    parser.add_argument("--deaf", action="store_true", help="do not end when interrupted")
     parser.add_argument("--fork", action="store_true", help="leave a forked child that outlives us")
     parser.add_argument("--uid", type=int, default=None, help="become this user first")
     args = parser.parse_args()
+    # as in a terminal, whatever whoever started the tests does about interrupts
+    signal.signal(signal.SIGINT, signal.SIG_IGN if args.deaf else signal.SIG_DFL)
     if args.uid is not None:
         Holder.here()  # imports what it needs while we may still read it: a checkout below /root is closed to others
         os.setgroups([])
         os.setgid(args.uid)
         os.setuid(args.uid)
     try:
-        lease = acquire(args.keys, holder=Holder.here(test=args.test), wait_s=args.wait_s, on_wait=told)
+        holder = Holder.here(test=args.test)
+        lease = acquire(args.keys, holder=holder, wait_s=args.wait_s, on_wait=told, shared=args.shared)
     except (DeviceBusyError, LeaseError) as error:
         say(type(error).__name__, str(error).replace("\n", " "))
         return
+    if args.folder:
+        lease.update(folder=args.folder)
     if args.fork:
         fork = multiprocessing.get_context("fork")
         started = fork.Event()

@@ -2,16 +2,23 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_edgedevice.leases import Holder, acquire
+from pytest_edgedevice.leases import folder as folder_module
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_edgedevice.leases import Lease
 
 ROOT = Path(__file__).parents[3]
 ACTOR = Path(__file__).with_name("actor.py")
@@ -84,3 +91,29 @@ def actor() -> Iterator[Callable[..., Actor]]:
     yield start
     for one in actors:
         one.end()
+
+
+@pytest.fixture
+def default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the one literal folder, so that tests leave the host's alone."""
+    monkeypatch.delenv("EDGEDEVICE_LOCKS", raising=False)
+    monkeypatch.setattr(folder_module, "DEFAULT", tmp_path / "locks")
+    return tmp_path / "locks"
+
+
+@pytest.fixture
+def public_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A lock folder that every user can reach (pytest's own temporary folders are private)."""
+    place = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    place.chmod(0o755)
+    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(place / "locks"))
+    yield place / "locks"
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def held(folder: Path) -> Iterator[Lease]:
+    with acquire(
+        "phone", holder=Holder(user="ada", pid=12, host="lab1", test="tests/test_x.py::test_y"), wait_s=0
+    ) as lease:
+        yield lease

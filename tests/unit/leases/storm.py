@@ -1,171 +1,156 @@
-"""A storm over the leases, and a witness that trusts nothing but clocks and the kernel's news of deaths.
+"""A storm over the leases; what it did to them is judged by ``witness.py``.
 
-Workers acquire random devices and say so in one append-only log; the parent kills
-and stops them at random. A holder's interval ends before it releases, or when the kill
-was sent, so it lies within the true one: intervals that overlap are an overlap.
+One process forks workers, kills and stops them at random, and notes each death. The
+workers acquire random devices, now and then shared, and say so in one append-only log.
+At the end somebody looks at every device, so that no crash can hide behind the last lease.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from dataclasses import dataclass, field
-from itertools import pairwise
+import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[3]
-NEVER = 1 << 62
+LIMIT_S = 3600.0  # an end for a storm that hangs; a sound one is over long before
 
 
-@dataclass
-class Attempt:
-    """One call of ``acquire``, as the log tells it; times in nanoseconds of the monotonic clock.
-
-    ``since`` is the lease's own record of when it got the device (seconds since the epoch): a
-    process may be stopped between getting it and writing its line in the log.
-    """
-
-    pid: int
-    keys: frozenset[str]
-    called: int
-    visible: int = NEVER
-    got: int = NEVER
-    key: str = ""
-    since: float = float("inf")
-    left_by: int = 0
-    end: int = NEVER
-    killed: bool = False
+def run_storm(
+    folder: Path, *, processes: int, devices: int, acquisitions: int, seed: int, limit_s: float = LIMIT_S
+) -> Any:
+    """Let the storm rage until so many acquisitions were made, or its time is over; give what the witness saw."""
+    environment = {**os.environ, "EDGEDEVICE_LOCKS": str(folder / "locks"), "PYTHONPATH": str(ROOT)}
+    numbers = [str(number) for number in (processes, devices, acquisitions, seed, limit_s)]
+    # a process of its own, small and with one thread: it forks, which is much cheaper than starting Python anew
+    subprocess.run([sys.executable, __file__, str(folder), *numbers], env=environment, check=True)
+    deaths = json.loads((folder / "deaths.json").read_text())
+    return _witness().judge((folder / "log.txt").read_text().splitlines(), **deaths)
 
 
-@dataclass
-class Witness:
-    acquisitions: int = 0
-    kills: int = 0
-    kills_while_holding: int = 0
-    stops: int = 0
-    overlaps: list[str] = field(default_factory=list)
-    overtaken: list[str] = field(default_factory=list)
-    unnoticed_crashes: list[str] = field(default_factory=list)
+def _witness() -> Any:
+    spec = importlib.util.spec_from_file_location("lease_witness", Path(__file__).with_name("witness.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["lease_witness"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
-def run_storm(folder: Path, *, processes: int, devices: int, acquisitions: int, seed: int) -> Witness:
-    """Let the storm rage until so many acquisitions were made; at most ten minutes."""
+def rage(folder: Path, processes: int, devices: int, acquisitions: int, seed: int, limit_s: float) -> None:
     rng = random.Random(seed)
     log = folder / "log.txt"
     log.touch()
-    witness = Witness()
     deaths: dict[int, int] = {}
-    workers = [_start(folder, devices, rng.random()) for _ in range(processes)]
-    deadline = time.monotonic() + 600
-    try:
-        while time.monotonic() < deadline and log.read_bytes().count(b" got ") < acquisitions:
-            time.sleep(rng.uniform(0.02, 0.1))
-            index = rng.randrange(processes)
-            victim = workers[index]
-            if rng.random() < 0.4:
-                deaths[victim.pid] = time.monotonic_ns()
-                victim.kill()
-                victim.wait()
-                witness.kills += 1
-                workers[index] = _start(folder, devices, rng.random())
-            else:
-                victim.send_signal(signal.SIGSTOP)
-                time.sleep(rng.uniform(0.01, 0.1))
-                victim.send_signal(signal.SIGCONT)
-                witness.stops += 1
-    finally:
-        for worker in workers:
-            deaths[worker.pid] = time.monotonic_ns()
-            worker.kill()
-            worker.wait()
-    _judge(_read(log, deaths), witness)
-    return witness
+    stops = 0
 
+    def start() -> int:
+        own_seed = rng.random()
+        return _fork(lambda: work(folder, devices, own_seed))
 
-def _start(folder: Path, devices: int, seed: float) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "EDGEDEVICE_LOCKS": str(folder / "locks"), "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, __file__, str(folder), str(devices), str(seed)], env=environment)
+    def kill(pid: int) -> None:
+        deaths[pid] = time.monotonic_ns()
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        assert os.WIFSIGNALED(status), "a worker ended by itself, with the error above"
 
-
-def _read(log: Path, deaths: dict[int, int]) -> list[Attempt]:
-    attempts: list[Attempt] = []
-    current: dict[int, Attempt] = {}
-    for line in log.read_text().splitlines():
-        pid_text, what, ns_text, *rest = line.split()
-        pid, ns = int(pid_text), int(ns_text)
-        if what == "call":
-            current[pid] = Attempt(pid, frozenset(rest), ns)
-            attempts.append(current[pid])
-        elif what == "visible":
-            current[pid].visible = ns
-        elif what == "got":
-            current[pid].got, current[pid].key = ns, rest[0]
-            current[pid].since, current[pid].left_by = float(rest[1]), int(rest[2])
+    workers = [start() for _ in range(processes)]
+    deadline = time.monotonic() + limit_s
+    got = _Counter(log)
+    while time.monotonic() < deadline and got.count() < acquisitions:
+        time.sleep(rng.uniform(0.02, 0.1))
+        index = rng.randrange(processes)
+        if rng.random() < 0.4:
+            kill(workers[index])
+            workers[index] = start()
         else:
-            current[pid].end = ns
-    for attempt in attempts:
-        if attempt.end == NEVER and attempt.pid in deaths:
-            attempt.end, attempt.killed = deaths[attempt.pid], True
-    return attempts
+            os.kill(workers[index], signal.SIGSTOP)
+            time.sleep(rng.uniform(0.01, 0.1))
+            os.kill(workers[index], signal.SIGCONT)
+            stops += 1
+    kills = len(deaths)
+    for worker in workers:
+        kill(worker)
+    _, status = os.waitpid(_fork(lambda: look(folder, devices)), 0)
+    assert status == 0, "the devices could not be looked at"
+    told = {"deaths": {str(pid): ns for pid, ns in deaths.items()}, "kills": kills, "stops": stops}
+    (folder / "deaths.json").write_text(json.dumps(told))
 
 
-def _judge(attempts: list[Attempt], witness: Witness) -> None:
-    held = defaultdict(list)
-    crashed = {attempt.left_by for attempt in attempts}
-    for attempt in attempts:
-        if attempt.got != NEVER:
-            held[attempt.key].append(attempt)
-            witness.acquisitions += 1
-            witness.kills_while_holding += attempt.killed
-    for key, holders in held.items():
-        holders.sort(key=lambda one: one.got)
-        for before, after in pairwise(holders):
-            if after.got < before.end:
-                witness.overlaps.append(f"{key}: {before} and {after}")
-            if before.killed and not after.left_by:
-                witness.unnoticed_crashes.append(f"{key}: {before} and {after}")
-        for lucky in holders:
-            witness.overtaken += [
-                f"{lucky} before {waiter}"
-                for waiter in attempts
-                if key in waiter.keys and waiter.visible < lucky.called and _still_waited(waiter, lucky, crashed)
-            ]
+class _Counter:
+    """Counts acquisitions in the growing log, reading each part of it once."""
+
+    def __init__(self, log: Path) -> None:
+        self._file = log.open("rb")
+        self._found = 0
+
+    def count(self) -> int:
+        self._found += self._file.read().count(b" got ")  # lines are written whole, by one call each
+        return self._found
 
 
-def _still_waited(waiter: Attempt, lucky: Attempt, crashed: set[int]) -> bool:
-    if waiter.got == NEVER:
-        # killed in line, or after it got a device and before it could say so
-        return lucky.got < waiter.end and waiter.pid not in crashed
-    return lucky.since < waiter.since
+def _fork(part: Callable[[], object]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            part()
+        except BaseException:  # noqa: BLE001  # nothing may leave a forked child
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return pid
 
 
-def _work(folder: Path, devices: int, seed: float) -> None:
-    from pytest_edgedevice.leases import Holder, acquire
-    from pytest_edgedevice.leases import lease as lease_module
+class _Worker:
+    def __init__(self, folder: Path) -> None:
+        from pytest_edgedevice.leases import Holder, waiting
 
-    lease_module._FIRST_NOTICE_S = 0.0  # be told at once, so that the log knows who stood in line
-    rng = random.Random(seed)
-    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_APPEND)
-    names = [f"device{number}" for number in range(devices)]
-    me = Holder.here()
+        waiting._FIRST_NOTICE_S = 0.0  # be told at once, so that the log knows who stood in line
+        self._log = os.open(folder / "log.txt", os.O_WRONLY | os.O_APPEND)
+        self._me = Holder.here()
 
-    def say(what: str, *rest: str) -> None:
-        os.write(log, " ".join([str(os.getpid()), what, str(time.monotonic_ns()), *rest, "\n"]).encode())
+    def say(self, what: str, *rest: str) -> None:
+        os.write(self._log, " ".join([str(os.getpid()), what, str(time.monotonic_ns()), *rest, "\n"]).encode())
 
-    while True:
-        keys = rng.sample(names, rng.choice([1, 1, 1, 2, devices]))
-        say("call", *keys)
-        lease = acquire(keys, holder=me, wait_s=300, on_wait=lambda _: say("visible"))
-        say("got", lease.key, repr(lease.holder.since), str(lease.dirty.pid) if lease.dirty else "0")
-        time.sleep(rng.choice([0, 0.001, 0.005, 0.05]))
-        say("end")
+    def hold(self, keys: list[str], *, shared: bool, for_s: float) -> None:
+        from pytest_edgedevice.leases import acquire
+
+        self.say("call", "shared" if shared else "alone", *keys)
+        lease = acquire(keys, holder=self._me, wait_s=600, on_wait=lambda _: self.say("visible"), shared=shared)
+        self.say("got", lease.key, repr(lease.holder.since), *(str(holder.pid) for holder in lease.crashed))
+        time.sleep(for_s)
+        self.say("end")
         lease.release()
 
 
+def work(folder: Path, devices: int, seed: float) -> NoReturn:
+    rng = random.Random(seed)
+    names = [f"device{number}" for number in range(devices)]
+    worker = _Worker(folder)
+    while True:
+        keys = rng.sample(names, rng.choice([1, 1, 1, 2, devices]))
+        worker.hold(keys, shared=rng.random() < 0.3, for_s=rng.choice([0, 0.001, 0.005, 0.05]))
+
+
+def look(folder: Path, devices: int) -> None:
+    worker = _Worker(folder)
+    for number in range(devices):
+        worker.hold([f"device{number}"], shared=False, for_s=0)
+
+
 if __name__ == "__main__":
-    _work(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    from pytest_edgedevice.leases import acquire  # noqa: F401  # once, before all forks
+
+    several, many, enough, start_at = map(int, sys.argv[2:6])
+    rage(Path(sys.argv[1]), several, many, enough, start_at, float(sys.argv[6]))

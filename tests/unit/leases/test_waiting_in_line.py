@@ -1,21 +1,21 @@
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pytest_edgedevice.errors import DeviceBusyError, LeaseError
+from pytest_edgedevice.errors import DeviceBusyError
 from pytest_edgedevice.leases import Holder, Waiting, acquire, queue
-from pytest_edgedevice.leases import lease as lease_module
 from pytest_edgedevice.leases.lockfile import LockFile
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[3]
 Start = Callable[..., Any]
 ME = Holder(user="ada", pid=1)
 
@@ -106,7 +106,8 @@ def test_who_wants_another_device_is_not_held_up(folder: Path, actor: Start) -> 
     with acquire("a", holder=ME, wait_s=0):
         waiter = actor("a", "--wait-s", "60")
         waiter.until("waiting")
-        assert acquire(["a", "b"], holder=ME, wait_s=0).key == "b"
+        with acquire(["a", "b"], holder=ME, wait_s=0) as lease:
+            assert lease.key == "b"
 
 
 def test_an_earlier_waiter_for_a_pool_goes_before_a_later_one_for_a_part_of_it(folder: Path, actor: Start) -> None:
@@ -129,39 +130,6 @@ def test_a_time_out_names_the_holder_and_the_place(folder: Path) -> None:
         pytest.raises(DeviceBusyError, match=r"held by ada \(pid 1\), for \d s; waited \d s, place 1 in line"),
     ):
         acquire("phone", holder=ME, wait_s=0.05)
-    assert queued(folder) == 0
-
-
-def test_a_waiter_is_told_place_holder_test_and_age(folder: Path) -> None:
-    seen: list[Waiting] = []
-    with (
-        acquire("phone", holder=Holder(user="bob", pid=7, host="lab", test="t.py::t"), wait_s=0),
-        pytest.raises(DeviceBusyError),
-    ):
-        acquire("phone", holder=ME, wait_s=1.0, on_wait=seen.append)
-    (only,) = seen
-    assert (only.keys, only.place, only.sibling) == (("phone",), 1, False)
-    assert only.waited_s < 1
-    assert str(only).startswith(
-        "waiting for the device 'phone': place 1, held by bob (pid 7 on lab), test t.py::t, for "
-    )
-
-
-def test_a_waiter_is_told_again_and_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "_FIRST_NOTICE_S", 0.0)
-    monkeypatch.setattr(lease_module, "_NOTICE_EVERY_S", 0.0)
-    seen: list[Waiting] = []
-    with acquire("phone", holder=ME, wait_s=0), pytest.raises(DeviceBusyError):
-        acquire("phone", holder=ME, wait_s=0.2, on_wait=seen.append)
-    assert len(seen) > 1
-
-
-def test_a_listener_that_raises_leaves_the_line(folder: Path) -> None:
-    def interrupt(_: Waiting) -> None:
-        raise KeyboardInterrupt
-
-    with acquire("phone", holder=ME, wait_s=0), pytest.raises(KeyboardInterrupt):
-        acquire("phone", holder=ME, wait_s=30, on_wait=interrupt)
     assert queued(folder) == 0
 
 
@@ -206,27 +174,42 @@ def test_a_waiter_in_another_thread_is_served(folder: Path) -> None:
     assert got == ["phone"]
 
 
-def test_one_spoilt_slot_is_passed_over(folder: Path) -> None:
-    (folder / "ticket-000").mkdir(parents=True)
-    with acquire("phone", holder=ME, wait_s=0), pytest.raises(DeviceBusyError):
-        acquire("phone", holder=ME, wait_s=0.05)
+def test_a_real_process_stopped_in_the_bookkeeping_holds_up_nobody_for_long(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "BOOKKEEPING_WAIT_S", 0.05)
+    folder.mkdir()
+    seen: list[Waiting] = []
+    code = (
+        "import os, signal; from pathlib import Path\n"
+        "if 'EDGEDEVICE_TEST_POSIXLESS' in os.environ: import posixless\n"
+        "from pytest_edgedevice.leases import queue\n"
+        "with queue._bookkeeping(Path(os.environ['EDGEDEVICE_LOCKS'])):\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP)"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as stopped:
+        _, status = os.waitpid(stopped.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        with acquire("phone", holder=ME, wait_s=0), pytest.raises(DeviceBusyError):
+            acquire("phone", holder=ME, wait_s=1.0, on_wait=seen.append)
+        stopped.kill()
+    assert f"stuck in process {stopped.pid}" in seen[0].note
 
 
-def test_a_folder_of_spoilt_slots_is_an_error(folder: Path) -> None:
-    for index in range(3):
-        (folder / f"ticket-00{index}").mkdir(parents=True)
-    with acquire("phone", holder=ME, wait_s=0), pytest.raises(LeaseError, match="Is a directory"):
-        acquire("phone", holder=ME, wait_s=0.05)
-
-
-def test_a_line_without_end_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MAX_WAITERS", 0)
-    with acquire("phone", holder=ME, wait_s=0), pytest.raises(LeaseError, match="0 others wait"):
-        acquire("phone", holder=ME, wait_s=0.05)
-
-
-def test_an_old_wait_polls_calmly(folder: Path) -> None:
-    waiting = lease_module._Acquisition(folder, ("phone",), ME, on_wait=None, wanted="phone")
-    eager = waiting._pause_s(0)
-    waiting._started = time.monotonic() - 60
-    assert eager < waiting._pause_s(0) < waiting._pause_s(50) <= 0.1
+def test_waiters_for_pools_are_served_in_order(folder: Path, actor: Start) -> None:
+    held = {key: acquire(key, holder=ME, wait_s=0) for key in "abc"}
+    line = []
+    for place, keys in enumerate(["ab", "bc", "abc", "c"], start=1):
+        line.append(actor(*keys, "--wait-s", "60"))
+        # the last one does not want what the first one wants
+        assert line[-1].until("waiting") == ["waiting", str(place if place < 4 else 3)]
+    held["c"].release()
+    assert line[1].until("got")[1] == "c"
+    line[1].release()
+    assert line[2].until("got")[1] == "c"
+    line[2].release()
+    assert line[3].until("got")[1] == "c"
+    held["b"].release()
+    assert line[0].until("got")[1] == "b"
+    held["a"].release()
