@@ -7,15 +7,17 @@ one of its kinds) and ``DeadlineError``.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from pytest_edgedevice.transports.progress import Progress
     from pytest_edgedevice.values import Fact
 
 Buffer = bytes | bytearray | memoryview
@@ -35,7 +37,9 @@ class Pushed:
     """A file that is on the device now.
 
     Attributes:
-        sha256: Hash of the content that was placed, taken from the bytes as they went.
+        sha256: Hash of the content that was placed, taken from its bytes. Where it is taken behind the push, reading
+            it waits, by the push's deadline at most, until the file is whole and has its name, and raises what
+            ``Transport.push`` may raise.
         size_bytes: Size of the file.
         sent_bytes: Payload that travelled; 0 when the content was there already.
     """
@@ -111,6 +115,15 @@ class Transport(ABC):
 
     kind: str
     folder: str
+    on_progress: Callable[[Progress], None] | None = None
+    """Told, about once a second and from another thread, how far a transfer is that takes longer than a second."""
+    taken_over: tuple[str, ...] = ()
+    """What the device's own lock told of holders that crashed, and what was cleaned up then; clauses for the report."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the link can be used still, as far as that is known without asking the device."""
+        return True
 
     @abstractmethod
     def identity(self) -> str:
@@ -119,6 +132,29 @@ class Transport(ABC):
     @abstractmethod
     def facts(self) -> Mapping[str, Fact]:
         """What is known of the device, by the names that selection expressions use."""
+
+    def conditions(self) -> Mapping[str, Fact]:
+        """What may disturb a measurement now, where the link can ask what an agent cannot: battery, thermal status.
+
+        Names and units as in the agent's own conditions, over which these win. Never asked while anything is timed.
+
+        Raises:
+            TransportError, DeadlineError: The link failed.
+        """
+        return {}
+
+    def aftermath(self, pid: int | None, since: float) -> Mapping[str, str]:  # noqa: ARG002 - a link that keeps no logs
+        """What the device's own logs say of a process of ours that died: title to text, such as ``logcat``.
+
+        Args:
+            pid: Its number there; None where that is not known.
+            since: When it was started, seconds since the epoch by this host's clock.
+
+        Returns:
+            Whatever could be read in a few seconds, of our own processes only; a device that does not answer any
+            more says nothing. The texts are the device's: nobody may trust them.
+        """
+        return {}
 
     @abstractmethod
     def agent_command(self, agent: str) -> list[str]:
@@ -139,16 +175,75 @@ class Transport(ABC):
 
     @abstractmethod
     def push(self, source: Path, *, timeout_s: float) -> Pushed:
-        """Place a file at ``folder/<sha256 of its content>``; sends nothing when it is there.
+        """Place a model at ``folder/<sha256 of its content>``; sends nothing when it is there.
+
+        A link that may keep models between sessions keeps what came this way, so inputs go by ``place``.
 
         Raises:
-            TransportError: The file cannot be read, or the link failed.
+            TransportError: The file cannot be read, changed meanwhile, or the link failed.
             DeviceFullError: No space; nothing is left of it.
         """
+
+    def push_all(self, sources: Sequence[Path], *, timeout_s: float) -> Sequence[Pushed]:
+        """Place many files, as ``push`` does each; a link that is slow to answer overrides it.
+
+        Returns:
+            One for each source, in order.
+
+        Raises:
+            TransportError, DeadlineError, DeviceFullError: As ``push``, for the first that fails. Of the others each
+                is there, whole and under its name, or is not.
+        """
+        deadline = time.monotonic() + timeout_s
+        return [self.push(source, timeout_s=max(deadline - time.monotonic(), 0)) for source in sources]
 
     @abstractmethod
     def place(self, content: bytes, *, timeout_s: float) -> str:
         """Put bytes at ``folder/<sha256>``, like ``push`` does for a file; the path on the device."""
+
+    def clean(self, left: str, *, timeout_s: float) -> Sequence[str]:  # noqa: ARG002 - a link that leaves nothing
+        """End what a holder that crashed left on the device: its processes, files, port forwards, and only those.
+
+        Called once after connecting, by whoever leased the device next.
+
+        Args:
+            left: Folder of its session, as its record claims; empty when unknown. Whoever wrote the record
+                is not trusted: only a folder that is provably one of our sessions', and dead, may be touched.
+            timeout_s: Deadline, seconds.
+
+        Returns:
+            What was done, each a clause for the report: ``ended 1 process``, ``removed /tmp/...``.
+
+        Raises:
+            TransportError, DeadlineError: The link failed.
+        """
+        return ()
+
+    def guard(
+        self,
+        record: bytes,  # noqa: ARG002 - a link whose lease is taken where the device is
+        *,
+        wait_s: float,  # noqa: ARG002
+        on_wait: Callable[[str], None] | None = None,  # noqa: ARG002
+    ) -> Sequence[str]:
+        """Take the device's own lock too, which also holds against users of other hosts; ``close`` hands it back.
+
+        Called once after connecting, by whoever holds the lease here.
+
+        Args:
+            record: Who holds it, as a holder's record.
+            wait_s: How long to wait in the device's own line, seconds.
+            on_wait: Told while waiting what we wait for, as a text.
+
+        Returns:
+            What was cleaned up after holders that crashed, each a clause for the report.
+
+        Raises:
+            DeviceBusyError: Somebody else holds it still; the message names the holder.
+            LeaseError: The lock there cannot be used.
+            TransportError, DeadlineError: The link failed.
+        """
+        return ()
 
     @abstractmethod
     def close(self) -> None:

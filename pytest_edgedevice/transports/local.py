@@ -7,8 +7,8 @@ takes neither pytest nor other models with it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
+import itertools
 import os
 import shutil
 import socket
@@ -16,16 +16,18 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_edgedevice.agent import conditions
-from pytest_edgedevice.errors import DeadlineError, DeviceFullError, TransportError
+from pytest_edgedevice.errors import DeadlineError, OutputTooLongError, TransportError
 from pytest_edgedevice.transports.base import Completed, Pushed, Transport
+from pytest_edgedevice.transports.cache import ModelCache
+from pytest_edgedevice.transports.leftovers import Cleared, clear
+from pytest_edgedevice.transports.orphans import VARIABLE, end, orphans_of
 from pytest_edgedevice.transports.pipes import ChildProcess, kill_group
+from pytest_edgedevice.transports.placing import Placed, Placing, copy, hash_of, os_fault
 from pytest_edgedevice.transports.program import converse
 from pytest_edgedevice.transports.sessions import enter
 
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.values import Fact
 
-CHUNK_BYTES = 1 << 20
+FINISH_S = 5.0
 MOST_OUTPUT_BYTES = 64 << 20
+END_S = 10.0
 """Longest output of a program that ``run`` keeps, and of its errors."""
 
 
@@ -45,20 +48,26 @@ class LocalTransport(Transport):
     Args:
         base: Folder in which the session's folder is made; the system's temporary folder by default.
         python: Interpreter that runs the agent; this one by default. It needs numpy and a runtime.
+        cache_bytes: How much of pushed models may stay beside the session's folder when it ends; nothing by default.
     """
 
     kind = "local"
 
-    def __init__(self, *, base: Path | None = None, python: str = "") -> None:
-        root = base or Path(tempfile.gettempdir()) / f"edgedevice-{os.getuid()}"
+    def __init__(self, *, base: Path | None = None, python: str = "", cache_bytes: int = 0) -> None:
+        root = Path.cwd() / base if base else Path(tempfile.gettempdir()) / f"edgedevice-{os.getuid()}"
         self._shared_root = None if base else root
         self._python = python or sys.executable
         self._children: list[ChildProcess] = []
+        self._placings: set[Placing] = set()
+        self._parts = itertools.count()
+        self._cache = ModelCache(root, cap_bytes=cache_bytes)
+        self._process = os.getpid()
         self._closed = False
         try:
-            self.folder, self._owner = enter(root, chosen=base is not None)
+            self._session = enter(root, chosen=base is not None)
         except OSError as error:
-            raise _os_error(error, f"cannot make a folder in {root}") from error
+            raise os_fault(error, f"cannot make a folder in {root}") from error
+        self.folder = self._session.folder
 
     def identity(self) -> str:
         """See the base class."""
@@ -77,7 +86,15 @@ class LocalTransport(Transport):
         self._check_open()
         pipe = subprocess.PIPE
         try:
-            child = subprocess.Popen(list(arguments), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+            child = subprocess.Popen(
+                list(arguments),
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env={**os.environ, VARIABLE: self.folder},
+                cwd=self.folder,  # what it drops where it stands, a core for one, goes with the session
+                start_new_session=True,
+            )
         except (OSError, ValueError) as error:
             raise TransportError(f"cannot run {arguments[0]!r}: {error}") from error
         with child:
@@ -85,8 +102,8 @@ class LocalTransport(Transport):
                 stdout, stderr = converse(child, stdin, timeout_s=timeout_s, most_bytes=MOST_OUTPUT_BYTES)
             except DeadlineError:
                 raise DeadlineError(f"{arguments[0]!r} did not end within {timeout_s:g} s and was killed") from None
-            except TransportError as error:
-                raise TransportError(f"{arguments[0]!r} was killed: {error.message}") from None
+            except OutputTooLongError as error:
+                raise OutputTooLongError(f"{arguments[0]!r} was killed: {error.message}") from None
             finally:
                 kill_group(child.pid)  # what it left behind holds our pipes and the device's processor
         return Completed(child.returncode, stdout, stderr)
@@ -95,38 +112,53 @@ class LocalTransport(Transport):
         """See the base class."""
         self._check_open()
         self._children = [child for child in self._children if not child.killed]
-        child = ChildProcess(arguments)
+        child = ChildProcess(arguments, environment={VARIABLE: self.folder})
         self._children.append(child)
         return child
 
     def push(self, source: Path, *, timeout_s: float) -> Pushed:
-        """See the base class; hashing and copying overlap, so that a cold push costs the slower of the two."""
+        """See the base class; comes back when the bytes are there, and hashes them behind it."""
         self._check_open()
         deadline = time.monotonic() + timeout_s
         try:
-            if not stat.S_ISREG(source.stat().st_mode):  # before it is opened: a pipe would wait for its writer
-                raise TransportError(f"cannot push {source}: it is not a file")
-            with source.open("rb", buffering=0) as file:
-                return self._place(file, deadline)
+            with open(source, "rb", buffering=0, opener=_without_waiting) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise TransportError(f"cannot push {source}: it is not a file")
+                return self._found(file, status.st_size, deadline) or self._copied(file, deadline)
         except OSError as error:
-            raise _os_error(error, f"cannot push {source}") from error
+            if not Path(self.folder).is_dir():
+                raise TransportError(f"the session's folder {self.folder} is gone", hint="who removed it?") from error
+            raise os_fault(error, f"cannot push {source}") from error
 
-    def _place(self, file: BinaryIO, deadline: float) -> Pushed:
-        size = os.fstat(file.fileno()).st_size
-        if self._holds_size(size):
-            sha256 = _hash(file, None, deadline)
-            if (Path(self.folder) / sha256).exists():
-                return Pushed(sha256, size, 0)
-            file.seek(0)
-        part = Path(self.folder) / f"push-{os.getpid()}-{threading.get_ident()}.part"
-        try:
-            with part.open("wb", buffering=0) as target:
-                sha256 = _hash(file, target, deadline)
-                size = os.fstat(target.fileno()).st_size
-            part.rename(Path(self.folder) / sha256)
-        finally:
-            part.unlink(missing_ok=True)
-        return Pushed(sha256, size, size)
+    def _found(self, file: BinaryIO, size: int, deadline: float) -> Pushed | None:
+        """What is here already, or in the cache; hashed only where something of its size is."""
+        for placing in tuple(self._placings):
+            if not placing.is_busy():
+                self._placings.discard(placing)
+            elif placing.size_bytes == size:
+                placing.settle(deadline)
+        if not self._holds_size(size) and not self._cache.holds_size(size):
+            return None
+        sha256 = hash_of(file, deadline)
+        target = Path(self.folder) / sha256
+        if target.exists() or self._cache.give(sha256, target, part=self._part(), deadline=deadline):
+            return Pushed(sha256, size, 0)
+        file.seek(0)
+        return None
+
+    def _copied(self, file: BinaryIO, deadline: float) -> Pushed:
+        part = self._part()
+        size = copy(file, part, deadline)
+
+        def done(sha256: str) -> None:
+            self._cache.keep(Path(self.folder) / sha256)
+
+        self._placings.add(placing := Placing(part, size, deadline=deadline, done=done))
+        return Placed(placing)
+
+    def _part(self) -> Path:
+        return Path(self.folder) / f"push-{next(self._parts)}.part"
 
     def place(self, content: bytes, *, timeout_s: float) -> str:  # noqa: ARG002 - a local write has no link to wait for
         """See the base class."""
@@ -139,27 +171,51 @@ class LocalTransport(Transport):
                 part.rename(path)
             except OSError as error:
                 part.unlink(missing_ok=True)
-                raise _os_error(error, f"cannot write {path}") from error
+                raise os_fault(error, f"cannot write {path}") from error
         return str(path)
 
     def _holds_size(self, size: int) -> bool:
         """Whether a file of this size is here: only then can an equal one be."""
         with os.scandir(self.folder) as entries:
-            return any(entry.stat().st_size == size for entry in entries)
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # of another size: it was given its name meanwhile
+                    if entry.stat().st_size == size:
+                        return True
+        return False
 
     def _check_open(self) -> None:
         if self._closed:
             raise TransportError("the link is closed")
 
+    def clean(self, left: str, *, timeout_s: float) -> Sequence[str]:
+        """See the base class; what beside this session's folder was swept when it was made is told too."""
+        self._check_open()
+        cleared = clear(left, deadline=time.monotonic() + timeout_s) if left else Cleared()
+        return (*self._session.swept, *cleared.done, *cleared.kept)
+
     def close(self) -> None:
-        """See the base class."""
-        if self._closed:
+        """See the base class, also of what left its process group; a forked child must not end what its parent uses."""
+        if self._closed or os.getpid() != self._process:
             return
         self._closed = True
-        for child in self._children:
-            child.kill()
+        with contextlib.ExitStack() as last:  # from the last one up, each of them also when Ctrl-C ends another
+            last.callback(self._remove_root)
+            last.callback(self._cache.close)
+            last.callback(self._session.close)
+            last.callback(self._remove_folder)
+            for placing in tuple(self._placings):
+                last.callback(placing.end, timeout_s=FINISH_S)
+            for child in self._children:
+                last.callback(child.kill)
+
+    def _remove_folder(self) -> None:
+        """Remove the folder, then whoever still names it, then what they wrote meanwhile."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._owner.close()
+        with contextlib.suppress(DeadlineError, OSError):  # OSError: another user's
+            end(orphans_of(self.folder), deadline=time.monotonic() + END_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _remove_root(self) -> None:
         if self._shared_root:
             with contextlib.suppress(OSError):  # not empty: another session is there
                 self._shared_root.rmdir()
@@ -181,34 +237,6 @@ def local_facts() -> dict[str, Fact]:
     return {"local": True, "name": "local", "host": socket.gethostname(), **conditions.static_facts()}
 
 
-def _hash(source: BinaryIO, target: BinaryIO | None, deadline: float) -> str:
-    """Hash a file in a thread while its bytes are written to ``target``; the hash is of the bytes written."""
-    digest = hashlib.sha256()
-    buffers = [bytearray(CHUNK_BYTES), bytearray(CHUNK_BYTES)]
-    pending: Future[None] | None = None
-    with ThreadPoolExecutor(1) as worker:
-        while count := source.readinto(buffers[0]):  # type: ignore[attr-defined]
-            view = memoryview(buffers[0])[:count]
-            if pending:
-                pending.result()
-            pending = worker.submit(digest.update, view)
-            if target:
-                _write(target, view)
-            if time.monotonic() > deadline:
-                raise DeadlineError("reading and placing the file did not end in time")
-            buffers.reverse()
-    return digest.hexdigest()
-
-
-def _write(target: BinaryIO, view: memoryview) -> None:
-    while view:
-        view = view[target.write(view) :]
-
-
-def _os_error(error: OSError, what: str) -> TransportError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DeviceFullError(
-            f"{what}: no space left on the device",
-            hint="free space there, or set 'folder' in edgedevice.toml",
-        )
-    return TransportError(f"{what}: {error.strerror or error}")
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe would wait for its writer."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -22,7 +22,7 @@ from pytest_edgedevice.errors import DeadlineError, TransportError
 from pytest_edgedevice.transports.base import Buffer, Process, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 TAIL_BYTES = 64 * 1024
 PIPE_BYTES = 1 << 20
@@ -45,6 +45,11 @@ class PipeStream(Stream):
             os.set_blocking(descriptor, False)
             with contextlib.suppress(OSError, AttributeError):  # not a pipe, not Linux, or over the user's limit
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """What is read from and written to, for a link with frames of its own; still owned by the stream."""
+        return self._source, self._sink
 
     def send(self, buffers: Sequence[Buffer], *, timeout_s: float) -> None:
         """See the base class."""
@@ -87,14 +92,20 @@ class PipeStream(Stream):
         """See the base class."""
         if not self._closed:
             self._closed = True
-            for descriptor in {self._source, self._sink}:
+            # what we read first: whoever then sees the end of its input finds nobody who listens any more
+            for descriptor in dict.fromkeys((self._source, self._sink)):
                 os.close(descriptor)
 
 
 class ChildProcess(Process):
-    """A child in a process group of its own, so that Ctrl-C reaches us first and a kill reaches all of it."""
+    """A child in a process group of its own, so that Ctrl-C reaches us first and a kill reaches all of it.
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    Args:
+        arguments: The program and what it is told.
+        environment: Variables that it gets besides ours.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
         try:
             self._child = subprocess.Popen(
                 list(arguments),
@@ -102,6 +113,7 @@ class ChildProcess(Process):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import select
+import shutil
 import signal
 import socket
 import tempfile
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_edgedevice.errors import DeadlineError, DeviceFullError, TransportError
-from pytest_edgedevice.transports import local, pipes, sessions
+from pytest_edgedevice.transports import local, pipes
 from pytest_edgedevice.transports.local import LocalTransport
 from pytest_edgedevice.transports.pipes import ChildProcess, PipeStream
 
@@ -71,8 +73,9 @@ def test_a_disk_that_fails_while_a_file_is_pushed_leaves_nothing(
 ) -> None:
     before = listed(link)
     monkeypatch.setattr(Path, "rename", failing(number))
-    with pytest.raises(kind, match=r"model\.bin") as raised:
-        link.push(source, timeout_s=30)
+    pushed = link.push(source, timeout_s=30)
+    with pytest.raises(kind, match="cannot hash what was pushed") as raised:
+        _ = pushed.sha256
     assert type(raised.value) is kind
     assert listed(link) == before
 
@@ -207,36 +210,25 @@ def test_a_program_that_closes_its_output_and_lives_on_is_late(link: LocalTransp
         link.run(["sh", "-c", "exec sleep 987 >&- 2>&-"], timeout_s=0.2)
 
 
-@pytest.fixture
-def default_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
-    return tmp_path / f"edgedevice-{os.getuid()}"
+def test_what_a_program_left_running_with_its_pipes_is_not_waited_for(link: LocalTransport) -> None:
+    assert link.run(["sh", "-c", "echo said; setsid sleep 987 & echo err >&2"], timeout_s=300).stdout == b"said\n"
 
 
-def test_the_last_session_takes_the_default_base_along(default_base: Path) -> None:
-    first, second = LocalTransport(), LocalTransport()
-    first.close()
-    assert Path(second.folder).parent == default_base
-    second.close()
-    assert not default_base.exists()
+def test_what_left_its_process_group_ends_with_the_session(tmp_path: Path) -> None:
+    with LocalTransport(base=tmp_path) as link:
+        said = link.run(["sh", "-c", "setsid sleep 987 >/dev/null 2>&1 & echo $!"], timeout_s=300).stdout
+        process = os.pidfd_open(int(said))
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    assert poll.poll(30_000)
+    os.close(process)
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_a_base_that_is_removed_while_a_session_enters_is_made_again(
-    default_base: Path, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    left = [default_base] * times
-
-    def sweep(_: Path) -> None:
-        if left:
-            left.pop().rmdir()
-
-    monkeypatch.setattr(sessions, "_sweep", sweep)
-    with LocalTransport() as link:
-        assert Path(link.folder).is_dir()
+def test_what_a_program_drops_where_it_stands_goes_with_the_session(link: LocalTransport) -> None:
+    assert link.run(["pwd"], timeout_s=30).stdout.decode().strip() == link.folder
 
 
-def test_a_base_that_is_removed_for_ever_is_an_error(default_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_sweep", lambda root: root.rmdir())
-    with pytest.raises(TransportError, match="cannot make a folder in"):
-        LocalTransport()
+def test_a_folder_that_was_removed_is_told(link: LocalTransport, source: Path) -> None:
+    shutil.rmtree(link.folder)
+    with pytest.raises(TransportError, match=r"the session's folder .* is gone"):
+        link.push(source, timeout_s=30)
