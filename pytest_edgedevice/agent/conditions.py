@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
 from typing import Dict, Optional, Union
 
 Fact = Union[str, int, float, bool]
 CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq"
+THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
 def static_facts() -> Dict[str, Fact]:
@@ -37,7 +39,21 @@ def static_facts() -> Dict[str, Fact]:
     memory = _kilobytes("/proc/meminfo", "MemTotal")
     if memory is not None:
         facts["memory_mb"] = memory * 1024 // 1_000_000
+    if emulated():
+        facts["emulated"] = True
     return facts
+
+
+def emulated() -> bool:
+    """Whether an emulator runs this program, so that no time taken here means anything for the real device.
+
+    An emulator of programs (QEMU's user mode, for one) hides itself behind ``/proc/self``, but not in the thread's
+    own entry, where the kernel names what it really runs.
+    """
+    try:
+        return Path("/proc/thread-self/exe").readlink() != Path("/proc/self/exe").readlink()
+    except OSError:
+        return False
 
 
 def conditions() -> Dict[str, Fact]:
@@ -51,9 +67,11 @@ def conditions() -> Dict[str, Fact]:
     if limit is not None and full is not None:
         found["clock_limited"] = limit < full
     found["temperature_c"] = _temperature()
+    found["throttled"] = _throttled()
     found["cpu_pressure_10s"] = _pressure()
     available = _kilobytes("/proc/meminfo", "MemAvailable")
     found["memory_free_mb"] = available * 1024 // 1_000_000 if available is not None else None
+    found["emulated"] = emulated() or None
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -112,6 +130,25 @@ def _temperature() -> Optional[float]:
     values = [_integer(str(path)) for path in Path("/sys/class/thermal").glob("thermal_zone*/temp")]
     known = [value / 1000 for value in values if value is not None]
     return max(known) if known else None
+
+
+def _throttled() -> Optional[str]:
+    """A Raspberry Pi's own word for under-voltage and throttling, now and since it started, e.g. ``0x50005``."""
+    told = _text(THROTTLED)
+    if told is not None:
+        return f"0x{told}" if not told.startswith("0x") else told
+    program = shutil.which("vcgencmd")
+    if program is None:
+        return None
+    import subprocess  # a tenth of a second on a small board, and only a Pi needs it
+
+    nothing = subprocess.DEVNULL
+    try:
+        said = subprocess.run([program, "get_throttled"], check=False, capture_output=True, timeout=2, stdin=nothing)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    key, _, value = said.stdout.decode("ascii", "replace").strip().partition("=")
+    return value[:20] if key == "throttled" and value else None
 
 
 def _pressure() -> Optional[float]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, List, NoReturn, Optional, Sequence, Union
 
 from pytest_edgedevice.agent import SENTINEL
 from pytest_edgedevice.agent.session import WINDOW, Session
+from pytest_edgedevice.agent.sites import usable
 from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, Header, WireError, encode
 from pytest_edgedevice.agent.writing import write_all
 
@@ -37,7 +38,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="edgedevice-agent", description="Runs models for pytest-edgedevice.")
     parser.add_argument("--folder", required=True, help="folder with the blobs")
     parser.add_argument("--wipe", action="store_true", help="remove the folder when the peer vanishes without a bye")
+    parser.add_argument(
+        "--site", action="append", default=[], help="folder with packages that go before this Python's own; repeatable"
+    )
     options = parser.parse_args(arguments)
+    sys.path[:0] = usable(options.site)
     _keep_freed_memory()
     source, sink = _claim_descriptors()
     session = Session(options.folder, _own_hash())

@@ -11,15 +11,18 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from pytest_edgedevice.agent import PROTOCOL_VERSION, conditions, engines
+from pytest_edgedevice.agent import PROTOCOL_VERSION, conditions, engines, instruments
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
 from pytest_edgedevice.agent.measuring import clock_tick_ns, timed_runs
+from pytest_edgedevice.agent.resources import MemoryWatch
 from pytest_edgedevice.agent.store import Store, StoreError
 from pytest_edgedevice.agent.tensors import Reply, RequestError, read_inputs, whole, write_outputs
 from pytest_edgedevice.agent.wire import Frame, Header, WireError, describe
 
 WINDOW = 8
 """Requests a host may have in flight."""
+PASSED_ON = (EngineError, MemoryError, RequestError, WireError)
+"""What says itself whose fault it is."""
 
 
 class Session:
@@ -35,6 +38,7 @@ class Session:
         self._agent_sha256 = agent_sha256
         self._engine: Optional[Engine] = None
         self._first_ns: Optional[int] = None
+        self._memory = MemoryWatch()
         self.ended = False
         self._handlers: Dict[str, Callable[[Header, memoryview], Reply]] = {
             "bye": self._bye,
@@ -42,8 +46,12 @@ class Session:
             "have": self._have,
             "load": self._load,
             "measure": self._measure,
+            "profile": self._profile,
             "put": self._put,
+            "resources": self._resources,
             "run": self._run,
+            "stages": self._stages,
+            "stream": self._stream,
         }
 
     def hello(self) -> Header:
@@ -58,8 +66,10 @@ class Session:
             "python": platform.python_version(),
             "pid": os.getpid(),
             "operations": sorted(self._handlers),
+            "delegates": engines.delegates(),
             "window": WINDOW,
             "clock_tick_ns": clock_tick_ns(),
+            "emulated": conditions.emulated(),
         }
 
     def answer(self, frame: Frame) -> Reply:
@@ -108,6 +118,8 @@ class Session:
             raise RequestError("protocol", "this agent has a model already; start one agent for each")
         path = self._store.find(header.get("sha256"))
         options = _load_options(header)
+        engines.warm(options)
+        self._memory.begin()
         start = time.perf_counter_ns()
         with _EngineAtWork("load"):
             engine = engines.load(path, options)
@@ -159,20 +171,44 @@ class Session:
         engine = self._loaded()
         runs, batch = whole(header, "runs", 1, 1_000_000), whole(header, "batch", 1, 1_000_000)
         settle, max_ns = whole(header, "settle", 0, 1000), whole(header, "max_ns", 0, 1 << 62)
-        if "tensors" in header:
-            samples, columns = read_inputs(engine, header, payload)
-            if samples != 1:
-                raise RequestError("protocol", "measure takes exactly one sample")
-            with _EngineAtWork("inputs"):
-                engine.reset()
-                engine.set_inputs([column[0] for column in columns])
+        self._take_sample(engine, header, payload)
         with _EngineAtWork("inference"):
-            if self._first_ns is None:
-                self._timed_invoke(engine)
             series = timed_runs(engine.invoke, runs=runs, batch=batch, settle=settle, max_ns=max_ns)
         tensors = [describe("samples_ns", "int64", [len(series)], "timing")]
         reply = {"op": "measure", "tensors": tensors, "first_ns": self._first_ns}
         return reply, [memoryview(series).cast("B")]
+
+    def _take_sample(self, engine: Engine, header: Header, payload: memoryview) -> None:
+        """The sample to run from now on, where the request has one; the model has run at least once then."""
+        if "tensors" in header:
+            samples, columns = read_inputs(engine, header, payload)
+            if samples != 1:
+                raise RequestError("protocol", f"{header['op']} takes exactly one sample")
+            with _EngineAtWork("inputs"):
+                engine.reset()
+                engine.set_inputs([column[0] for column in columns])
+        if self._first_ns is None:
+            with _EngineAtWork("inference"):
+                self._timed_invoke(engine)
+
+    def _resources(self, header: Header, payload: memoryview) -> Reply:
+        engine = self._loaded()
+        self._take_sample(engine, header, payload)
+        with _EngineAtWork("inference"):
+            return instruments.watch_resources(engine, self._memory, header)
+
+    def _stream(self, header: Header, payload: memoryview) -> Reply:
+        engine = self._loaded()
+        with _EngineAtWork("inference"):
+            return instruments.feed_frames(engine, header, payload, lambda: self._timed_invoke(engine))
+
+    def _stages(self, header: Header, payload: memoryview) -> Reply:
+        engine, path = self._loaded(), self._store.find(header.get("sha256"))
+        with _EngineAtWork("inference"):
+            return instruments.time_stages(engine, path, header, payload, lambda: self._timed_invoke(engine))
+
+    def _profile(self, header: Header, payload: memoryview) -> Reply:
+        return instruments.take_profile(self._loaded(), header, payload, lambda: _EngineAtWork("profiling"))
 
 
 class _EngineAtWork:
@@ -188,7 +224,7 @@ class _EngineAtWork:
         return self
 
     def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, (EngineError, MemoryError)):
+        if not isinstance(error, Exception) or isinstance(error, PASSED_ON):
             return
         if isinstance(error, ImportError):
             raise EngineError("engine", f"the engine does not load: {error}") from error

@@ -21,11 +21,13 @@ from pytest_edgedevice.errors import (
     ProtocolError,
     TransportError,
 )
+from pytest_edgedevice.runners.aftermath import add_aftermath
 from pytest_edgedevice.runners.wording import death, late, printable, refusal, telling_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_edgedevice.runners.aftermath import Aftermath
     from pytest_edgedevice.transports.base import Process
 
 MAX_CHATTER_BYTES = 64 * 1024
@@ -41,6 +43,7 @@ class AgentClient:
         where: Name of the device, for messages.
         sha256: Hash that the agent must have; empty accepts any agent of our protocol version.
         timeout_s: Deadline for the start, seconds.
+        aftermath: Asks for what the device's own logs say of a process that died, by its number there.
 
     Raises:
         ProtocolError: It is not an agent, or one of another version.
@@ -48,9 +51,19 @@ class AgentClient:
         DeadlineError: It said nothing in time.
     """
 
-    def __init__(self, process: Process, *, where: str, sha256: str = "", timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        process: Process,
+        *,
+        where: str,
+        sha256: str = "",
+        timeout_s: float = 60.0,
+        aftermath: Aftermath | None = None,
+    ) -> None:
         self._process = process
         self._where = where
+        self._aftermath = aftermath
+        self.hello: dict[str, Any] = {}
         self._reader = FrameReader(max_payload_bytes=0)
         self._number = 0
         self._stderr_seen = 0
@@ -132,8 +145,8 @@ class AgentClient:
             explained = self._late(timeout_s)
             self.kill()
             raise explained from error
-        except DeviceLostError:
-            self.kill()
+        except DeviceLostError as error:
+            self._end_with(error, show=False)
             raise
         except TransportError:
             raise self._death() from None
@@ -186,8 +199,8 @@ class AgentClient:
     def _guarded_receive(self, view: memoryview, deadline: float) -> int:
         try:
             return self._process.stream.receive_into(view, timeout_s=max(deadline - time.monotonic(), 0))
-        except DeviceLostError:
-            self.kill()
+        except DeviceLostError as error:
+            self._end_with(error, show=False)
             raise
         except TransportError:
             return 0
@@ -207,8 +220,16 @@ class AgentClient:
         """Explain an end of the stream."""
         status = self._process.wait(timeout_s=2)
         lines = self._new_stderr() or printable(said.decode("utf-8", "replace")).splitlines()
+        error = death(status, lines, where=self._where, operation=self._operation)
+        self._end_with(error)
+        return error
+
+    def _end_with(self, error: EdgeDeviceError, *, show: bool = True) -> None:
+        """End; where the device still answers, its own logs may say more."""
         self.kill()
-        return death(status, lines, where=self._where, operation=self._operation)
+        if self._aftermath is not None:
+            pid = self.hello.get("pid", getattr(self._process, "pid", None))
+            add_aftermath(error, self._aftermath, pid if type(pid) is int and pid > 0 else None, show=show)
 
     def _late(self, timeout_s: float) -> DeadlineError:
         return late(timeout_s, self._new_stderr(), where=self._where, operation=self._operation)

@@ -7,25 +7,20 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from pytest_edgedevice.errors import InputError
-from pytest_edgedevice.runners.exchange import exchange
-from pytest_edgedevice.runners.measure import measure
-from pytest_edgedevice.runners.replies import read_conditions
-from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join, refuse_nan
-from pytest_edgedevice.values import ModelInfo, Placement, Run, TensorSpec, Timing
+from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join, random_sample, refuse_nan
+from pytest_edgedevice.runners.watched import Watched
+from pytest_edgedevice.values import ModelInfo, Placement, Run, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from pytest_edgedevice.runners.client import AgentClient
-    from pytest_edgedevice.values import Array
+    from pytest_edgedevice.runners.backend import Backend, Question, Site
 
 
-class LoadedModel:
-    """One model in one agent process, with the delegate that was proven.
+class LoadedModel(Watched):
+    """One model, loaded on one device, with the delegate that was proven.
 
     Made by ``Device.load``; ends with ``close``, with its ``with`` block, or with the device.
 
@@ -34,26 +29,25 @@ class LoadedModel:
         placement: Which operators ran where.
         device_name: Name of the device.
         load_ms: Time the engine needed to load and prepare the model, milliseconds.
+        emulated: Whether an emulator runs it, so that its times say nothing.
     """
 
     def __init__(
         self,
-        client: AgentClient,
+        backend: Backend,
         *,
         info: ModelInfo,
         placement: Placement,
-        device_name: str,
+        site: Site,
         load_ms: float,
-        timeout_s: float,
-        on_close: Callable[[LoadedModel], None] | None = None,
     ) -> None:
         self.info = info
         self.placement = placement
-        self.device_name = device_name
+        self.device_name = site.name
         self.load_ms = load_ms
-        self._client = client
-        self._timeout_s = timeout_s
-        self._on_close = on_close
+        self.emulated = backend.emulated
+        self._backend = backend
+        self._site = site
         self._last_sample: Batch | None = None
         self._owner = os.getpid()
         self._turn = threading.Lock()
@@ -79,9 +73,9 @@ class LoadedModel:
             AgentDiedError, DeadlineError, DeviceLostError: The world failed; load the model again.
         """
         parts = batches(inputs, self.info.inputs)
-        timeout = self._timeout_s if timeout_s is None else timeout_s
+        timeout = self._site.timeout_s if timeout_s is None else timeout_s
         with self._alone():
-            done = exchange(self._client, self.info, parts, timeout_s=timeout, allow_nan=allow_nan)
+            done = self._backend.run(parts, timeout_s=timeout, allow_nan=allow_nan)
         # a copy: what is measured later must be what ran now, whatever becomes of the caller's array
         self._last_sample = Batch({name: array[:1].copy() for name, array in parts[0].arrays.items()}, 1)
         batch_varies = any(spec.shape[:1] == (-1,) for spec in self.info.inputs)
@@ -100,6 +94,7 @@ class LoadedModel:
         min_runs: int = 0,
         max_runs: int = 5000,
         max_s: float = 30.0,
+        sustained_s: float = 0.0,
     ) -> Timing:
         """Measure latency on the device, around the inference only, and judge it against a budget.
 
@@ -112,25 +107,31 @@ class LoadedModel:
             min_runs: Take at least this many timed runs.
             max_runs: Timed runs at most; without a verdict by then it is inconclusive.
             max_s: Time limit for the timed runs, seconds.
+            sustained_s: Run for so long, whatever the other limits say, and judge the last third; seconds.
+                0 judges the series as it grows.
+
+        The device's rules may have it wait before, and may leave it without a verdict: see ``Timing.disturbances``.
 
         Raises:
             InputError: The sample does not fit the model, or an argument is out of its range.
             AgentDiedError, DeadlineError, DeviceLostError: The world failed.
         """
+        self._check_alone()
         sample = self._sample(inputs)
+        question: Question = {
+            "budget_ms": budget_ms,
+            "quantile": quantile,
+            "confidence": confidence,
+            "min_runs": min_runs,
+            "max_runs": max_runs,
+            "max_s": max_s,
+            "sustained_s": sustained_s,
+        }
+        care, threads = self._site.care, self.info.threads
+        waited_s = care.wait(self.conditions, name=self.device_name, threads=threads)
         with self._alone():
-            return measure(
-                self._client,
-                sample,
-                budget_ms=budget_ms,
-                quantile=quantile,
-                confidence=confidence,
-                min_runs=min_runs,
-                max_runs=max_runs,
-                max_s=max_s,
-                load_ms=self.load_ms,
-                timeout_s=self._timeout_s,
-            )
+            timing = self._backend.measure(sample, question, load_ms=self.load_ms)
+        return care.judged(timing, threads=threads, waited_s=waited_s)
 
     def _sample(self, inputs: Inputs | None) -> Batch:
         if inputs is not None:
@@ -139,13 +140,13 @@ class LoadedModel:
             refuse_nan(sample, self.info.inputs, first=0)
             return Batch(sample, 1)
         if self._last_sample is None:
-            self._last_sample = Batch({spec.name: _random(spec) for spec in self.info.inputs}, 1)
+            self._last_sample = Batch({spec.name: random_sample(spec) for spec in self.info.inputs}, 1)
         return self._last_sample
 
     def conditions(self) -> Mapping[str, Any]:
         """What may disturb a measurement now: load, clocks, temperature; names as the device tells them."""
         with self._alone():
-            return read_conditions(self._client, self._client.request("facts", timeout_s=self._timeout_s).header)
+            return self._backend.conditions()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -163,12 +164,12 @@ class LoadedModel:
             yield
 
     def close(self) -> None:
-        """End the agent process; idempotent, and without effect in a forked child."""
+        """End whatever runs it; idempotent, and without effect in a forked child."""
         if os.getpid() != self._owner:
             return
-        self._client.close()
-        if self._on_close:
-            self._on_close(self)
+        self._backend.close()
+        if self._site.on_close:
+            self._site.on_close(self)
 
     def __enter__(self) -> Self:
         return self
@@ -177,16 +178,3 @@ class LoadedModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _random(spec: TensorSpec) -> Array:
-    """One sample of repeatable values: 0 to 1 for floats, the whole range for 8 bit integers, else 0 or 1."""
-    generator = np.random.default_rng(0)
-    shape = (1, *(1 if size == -1 else size for size in spec.shape))
-    kind = np.dtype(spec.dtype)
-    if kind.kind in "fc":
-        return generator.random(shape).astype(kind)
-    if kind.itemsize == 1 and kind.kind != "b":
-        bounds = np.iinfo(kind)
-        return generator.integers(bounds.min, bounds.max, shape, dtype=kind, endpoint=True)
-    return generator.integers(0, 2, shape).astype(kind)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Fact
 
 MAX_SIZE = 1 << 48
+MOST_COUNT = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ def read_load(client: AgentClient, header: Mapping[str, Any], *, requested: str)
     """
     try:
         return Loaded(
-            inputs=_specs(header["inputs"]),
-            outputs=_specs(header["outputs"]),
-            placement=_placement(header["placement"], requested),
-            engine=_text(header["engine"]),
-            engine_version=_text(header["engine_version"]),
-            variant=_text(header["variant"]),
-            load_ms=_count(header["load_ns"]) / 1e6,
+            inputs=read_specs(header["inputs"]),
+            outputs=read_specs(header["outputs"]),
+            placement=read_placement(header["placement"], requested),
+            engine=short_text(header["engine"]),
+            engine_version=short_text(header["engine_version"]),
+            variant=short_text(header["variant"]),
+            load_ms=count_of(header["load_ns"]) / 1e6,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise client.broken(f"is malformed ({type(error).__name__}: {str(error)[:200]})") from error
@@ -77,7 +78,8 @@ def read_conditions(client: AgentClient, header: Mapping[str, Any]) -> dict[str,
     return found
 
 
-def _specs(entries: Any) -> tuple[TensorSpec, ...]:
+def read_specs(entries: Any) -> tuple[TensorSpec, ...]:
+    """Check the tensors that were told; what is wrong raises KeyError, TypeError or ValueError."""
     specs = tuple(_spec(entry) for entry in entries)
     if len({spec.name for spec in specs}) != len(specs):
         raise ValueError("two tensors of one name")
@@ -85,7 +87,7 @@ def _specs(entries: Any) -> tuple[TensorSpec, ...]:
 
 
 def _spec(entry: Mapping[str, Any]) -> TensorSpec:
-    name, dtype, shape = _text(entry["name"]), entry["dtype"], entry["shape"]
+    name, dtype, shape = short_text(entry["name"]), entry["dtype"], entry["shape"]
     if dtype not in ITEM_BYTES:
         raise ValueError(f"dtype {str(dtype)[:40]!r}")
     if (
@@ -109,20 +111,22 @@ def _quantization(entry: Mapping[str, Any] | None) -> Quantization | None:
     return Quantization(tuple(float(scale) for scale in scales), tuple(_integer(point) for point in points), axis)
 
 
-def _placement(entry: Mapping[str, Any], requested: str) -> Placement:
-    left = {_text(name): _count(count) for name, count in entry["left_over"].items()}
+def read_placement(entry: Mapping[str, Any], requested: str) -> Placement:
+    """Check the placement that was told; raises as ``read_specs`` does."""
+    left = {short_text(name): count_of(count) for name, count in entry["left_over"].items()}
     return Placement(
         requested=requested,
-        proven=_text(entry["proven"]),
-        nodes=_count(entry["nodes"]),
-        delegated=_count(entry["delegated"]),
-        partitions=_count(entry["partitions"]),
+        proven=short_text(entry["proven"]),
+        nodes=count_of(entry["nodes"]),
+        delegated=count_of(entry["delegated"]),
+        partitions=count_of(entry["partitions"]),
         left_over=left,
-        evidence=_text(entry["evidence"]),
+        evidence=short_text(entry["evidence"]),
     )
 
 
-def _text(value: Any) -> str:
+def short_text(value: Any) -> str:
+    """Check a name or a phrase; raises ValueError."""
     if not isinstance(value, str) or len(value) > MAX_NAME_CHARS:
         raise ValueError("not a short string")
     value.encode()  # half a character raises UnicodeEncodeError, a ValueError
@@ -135,7 +139,10 @@ def _integer(value: Any) -> int:
     return value
 
 
-def _count(value: Any) -> int:
+def count_of(value: Any) -> int:
+    """Check a whole number from 0 on; raises ValueError."""
     if _integer(value) < 0:
-        raise ValueError(f"negative: {value}")
+        raise ValueError(f"negative: {str(value)[:40]}")
+    if value > MOST_COUNT:
+        raise ValueError(f"too large: {str(value)[:40]}")
     return int(value)

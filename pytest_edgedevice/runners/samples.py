@@ -204,3 +204,16 @@ def packed(arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], list[memo
     whole: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     entries = [describe(name, array.dtype.name, array.shape) for name, array in whole.items()]
     return entries, [memoryview(array.reshape(-1).view(np.uint8)) for array in whole.values()]
+
+
+def random_sample(spec: TensorSpec) -> Array:
+    """One sample of repeatable values: 0 to 1 for floats, the whole range for 8 bit integers, else 0 or 1."""
+    generator = np.random.default_rng(0)
+    shape = (1, *(1 if size == -1 else size for size in spec.shape))
+    kind = np.dtype(spec.dtype)
+    if kind.kind in "fc":
+        return generator.random(shape).astype(kind)
+    if kind.itemsize == 1 and kind.kind != "b":
+        bounds = np.iinfo(kind)
+        return generator.integers(bounds.min, bounds.max, shape, dtype=kind, endpoint=True)
+    return generator.integers(0, 2, shape).astype(kind)

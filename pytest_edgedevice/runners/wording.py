@@ -89,6 +89,8 @@ def printable(text: str) -> str:
 def _death_hint(status: int | None, operation: str) -> str:
     if status == -signal.SIGKILL:
         return "somebody killed it, or the system did for lack of memory"
+    if status == -signal.SIGILL:
+        return "the runtime used an instruction that this processor lacks: is it, or /proc/cpuinfo, for another one?"
     if status is not None and status < 0 and operation in ("load", "run", "measure"):
         return 'the runtime crashed on this model or its inputs; does it with delegate="reference" too?'
     return ""

@@ -7,6 +7,8 @@ a device has one of the runtimes, rarely both.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.metadata
 from typing import Any, Dict, List, Optional
 
@@ -16,6 +18,8 @@ DISTRIBUTIONS = {
     "litert": ["ai-edge-litert", "ai-edge-litert-nightly"],
     "tflite": ["tflite-runtime", "tflite-runtime-nightly"],
 }
+
+MODULES = {"litert": "ai_edge_litert.interpreter", "tflite": "tflite_runtime.interpreter"}
 
 INSTALL = {
     "litert": "pip install ai-edge-litert",
@@ -31,6 +35,28 @@ def installed() -> Dict[str, str]:
         if version:
             found[engine] = version
     return found
+
+
+def delegates() -> List[str]:
+    """Names of the delegates that some engine here may have; whether the device has the hardware is seen at a load."""
+    here = installed()
+    accelerators = ["gpu", "npu"] if "litert" in here or not here else []  # without any, that is what is told
+    return ["default", "cpu", "xnnpack", "reference", *accelerators, "external"]
+
+
+def warm(options: LoadOptions) -> None:
+    """Import what an engine needs, so that this counts neither as the model's time nor as its memory.
+
+    What fails here fails again in ``load``, which says why.
+    """
+    here = installed()
+    module = MODULES.get(options.engine or next(iter(here), ""))
+    with contextlib.suppress(Exception):
+        importlib.import_module("pytest_edgedevice.agent.engines.interpreter")
+        if module:
+            importlib.import_module(module)
+        if options.delegate in ("gpu", "npu"):
+            importlib.import_module("ai_edge_litert.compiled_model")
 
 
 def load(path: str, options: LoadOptions) -> Engine:

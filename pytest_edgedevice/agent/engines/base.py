@@ -20,13 +20,21 @@ class EngineError(Exception):
 
 
 @dataclass(frozen=True)
+class Profiled:
+    """What an engine's profiler said in its own layout, and of how many inferences."""
+
+    summary: bytes
+    runs: int
+
+
+@dataclass(frozen=True)
 class LoadOptions:
     """How a model is to be loaded.
 
     Attributes:
         engine: Engine name, or empty for the first that is here.
         delegate: ``default``, ``cpu``, ``xnnpack``, ``reference``, ``gpu``, ``npu`` or ``external:PATH``.
-        delegate_options: Options of an external delegate, as strings.
+        delegate_options: Options of ``npu`` or of an external delegate, as strings.
         threads: Threads for the engine's kernels, at least 1.
         allow_fallback: Whether operators that the delegate leaves may run elsewhere.
     """
@@ -73,6 +81,19 @@ class Engine(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget state between samples."""
+
+    @abstractmethod
+    def profile(self, arrays: Sequence[Any], *, runs: int, max_ns: int) -> Profiled:
+        """Where the time goes, by operator.
+
+        Args:
+            arrays: One sample, as for ``set_inputs``.
+            runs: Inferences at most.
+            max_ns: No inference is started later than this after the first, nanoseconds.
+
+        Raises:
+            EngineError: It cannot be told, and why.
+        """
 
 
 def check_dtype(name: str, dtype: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
-from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
+from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions, Profiled
+from pytest_edgedevice.agent.engines.npu_options import check_options, grouped, shown
+from pytest_edgedevice.agent.engines.profiling import check_profilable, profile
 
 TAKEN = frozenset({"bool", "float16", "float32", "int8", "int32", "uint8"})
 """Element types that LiteRT's TensorBuffer reads and writes; the names of its private table."""
@@ -26,9 +28,13 @@ class CompiledEngine(Engine):
     def __init__(self, path: str, options: LoadOptions, version: str) -> None:
         self.version = version
         self._options = options
+        self._path = path
+        check_options(options.delegate, options.delegate_options)
         self._describe_tensors(path)
         self._compile(path)
-        key = next(iter(self._model.get_signature_list()))
+        known = self._model.get_signature_list()
+        # the first one may be of another graph than the one that the interpreter runs
+        key = self._main_signature if self._main_signature in known else next(iter(known))
         position = self._model.get_signature_index(key)
         self._signature = position
         self._input_buffers = self._model.create_input_buffers(position)
@@ -42,6 +48,7 @@ class CompiledEngine(Engine):
         plain = InterpreterEngine(path, LoadOptions(delegate="cpu"), self.name, self.version)
         self.inputs, self.outputs, self.variant = plain.inputs, plain.outputs, plain.variant
         self._nodes = plain.placement()["nodes"]
+        self._indices, self._main_signature = plain.input_indices, plain.main_signature
         if plain.has_resources:
             raise EngineError(
                 "delegate",
@@ -68,7 +75,7 @@ class CompiledEngine(Engine):
         wanted = {"gpu": HardwareAccelerator.GPU, "npu": HardwareAccelerator.NPU}[self._options.delegate]
         self._whole = True
         try:
-            self._model = CompiledModel.from_file(path, hardware_accel=wanted)
+            self._model = CompiledModel.from_file(path, **self._wishes(wanted))
             return
         except (RuntimeError, ValueError, OSError) as error:
             if not self._options.allow_fallback:
@@ -76,9 +83,14 @@ class CompiledEngine(Engine):
                 raise EngineError("delegate", f"{what}: {_one_line(error)}") from error
         self._whole = False
         try:
-            self._model = CompiledModel.from_file(path, hardware_accel=wanted | HardwareAccelerator.CPU)
+            self._model = CompiledModel.from_file(path, **self._wishes(wanted | HardwareAccelerator.CPU))
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineError("delegate", f"{self._options.delegate} is not usable here: {_one_line(error)}") from error
+
+    def _wishes(self, accelerators: Any) -> Dict[str, Any]:
+        """Arguments for LiteRT; versions before 2.3 know no grouped options, and need none for what they offer."""
+        told = self._options.delegate_options
+        return {"options": grouped(accelerators, told)} if told else {"hardware_accel": accelerators}
 
     def placement(self) -> Dict[str, Any]:
         """See the base class. Which operators a fallback ran is not told by this interface, and so not claimed."""
@@ -88,6 +100,7 @@ class CompiledEngine(Engine):
         else:
             taken, left, proven = 0, {"unknown": self._nodes}, "unknown"
             evidence = "compiled with the CPU accelerator as well; the share of each is not told"
+        evidence += shown(self._options.delegate_options)
         return {
             "proven": proven,
             "nodes": self._nodes,
@@ -123,10 +136,17 @@ class CompiledEngine(Engine):
         """See the base class."""
         return np.asarray(self._results[position]).reshape(self.outputs[position]["shape"])
 
+    def profile(self, arrays: Sequence[Any], *, runs: int, max_ns: int) -> Profiled:
+        """See the base class."""
+        check_profilable(self.name, self.version, self._options.delegate)
+        inputs = {index: array.tobytes() for index, array in zip(self._indices, arrays)}
+        return profile(self._path, inputs, self._options, signature=self._main_signature, runs=runs, max_ns=max_ns)
+
     def reset(self) -> None:
         """See the base class: models with resource variables were refused, the runtime refuses variable tensors."""
 
 
 def _one_line(error: Exception) -> str:
-    """The runtime's own words without its source locations."""
-    return " ".join(re.sub(r"(ERROR: )?\[\S+:\d+\]|[\u2514\s]+", " ", str(error)).split()) or "it gives no reason"
+    """The runtime's own words without its source locations, and without advice for who calls it in C++."""
+    text = re.sub(r"(ERROR: )?\[\S+:\d+\]|Add kLiteRtHwAcceleratorCpu [^.]*\.|[\u2514\s]+", " ", str(error))
+    return " ".join(text.split()) or "it gives no reason"

@@ -12,9 +12,10 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
+from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions, Profiled
 from pytest_edgedevice.agent.engines.description import described_tensor, unique
 from pytest_edgedevice.agent.engines.placement import DELEGATE, account
+from pytest_edgedevice.agent.engines.profiling import check_profilable, profile
 from pytest_edgedevice.agent.engines.variant import label
 
 RESOURCES = frozenset({"VAR_HANDLE", "CALL_ONCE", "HASHTABLE"})
@@ -193,6 +194,24 @@ class InterpreterEngine(Engine):
             if 0 not in detail["shape"]:
                 raise
             return np.empty([int(size) for size in detail["shape"]], detail["dtype"])
+
+    @property
+    def main_signature(self) -> str:
+        """Name of the signature of the primary graph; empty without one."""
+        outputs = set(self._output_indices)
+        found = _signatures(self._interpreter).items()
+        return next((key for key, one in found if set(one["outputs"].values()) <= outputs), "")
+
+    @property
+    def input_indices(self) -> List[int]:
+        """Of the input tensors in the graph, in their order."""
+        return [int(detail["index"]) for detail in self._inputs]
+
+    def profile(self, arrays: Sequence[Any], *, runs: int, max_ns: int) -> Profiled:
+        """See the base class."""
+        check_profilable(self.name, self.version, self._options.delegate)
+        inputs = {index: array.tobytes() for index, array in zip(self.input_indices, arrays)}
+        return profile(self._path, inputs, self._options, signature=self.main_signature, runs=runs, max_ns=max_ns)
 
     def reset(self) -> None:
         """See the base class. Resource variables outlive ``reset_all_variables``: those need a new interpreter."""

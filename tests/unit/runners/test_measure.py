@@ -10,6 +10,7 @@ import pytest
 
 from pytest_edgedevice.agent.wire import Frame, describe
 from pytest_edgedevice.errors import InputError, ProtocolError
+from pytest_edgedevice.runners.agent_backend import AgentSeries
 from pytest_edgedevice.runners.measure import measure
 from pytest_edgedevice.runners.samples import Batch
 
@@ -68,7 +69,8 @@ def taken(agent: ScriptedAgent, **options: Any) -> Timing:
         "max_s": 1e6,
     }
     sample = Batch({"x": np.zeros((1, 4), np.float32)}, 1)
-    return measure(cast("AgentClient", agent), sample, load_ms=1, timeout_s=1, **{**defaults, **options})
+    series = AgentSeries(cast("AgentClient", agent), timeout_s=1)
+    return measure(series, sample, load_ms=1, **{**defaults, **options})
 
 
 def jitter(base_ns: int) -> Callable[[int], int]:
@@ -183,6 +185,7 @@ def test_the_time_limit_ends_the_series(monkeypatch: pytest.MonkeyPatch) -> None
         {"budget_ms": float("inf")},
         {"max_s": 0},
         {"max_s": float("nan")},
+        {"max_s": 1e308},
         {"max_runs": 0},
         {"min_runs": -1},
     ],
@@ -228,3 +231,109 @@ def test_conditions_that_are_malformed_are_a_breach_of_the_protocol(conditions: 
     agent.conditions = conditions
     with pytest.raises(ProtocolError, match="no conditions"):
         taken(agent)
+
+
+class Clock:
+    """Time that passes only while inferences run."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class HotDevice(ScriptedAgent):
+    """Gets slower as it runs; its inferences make the clock go on."""
+
+    def __init__(self, clock: Clock, base_ns: int, *, slower: float = 0.5, after_s: float = 10.0) -> None:
+        super().__init__(lambda _: 0)
+        self._clock, self._base_ns, self._slower, self._after_s = clock, base_ns, slower, after_s
+        self._noise = np.random.RandomState(0)
+        self.untimed = 0
+
+    def request(self, operation: str, fields: dict[str, Any] | None = None, *rest: Any, **options: Any) -> Frame:
+        if fields is not None:
+            self.untimed += fields["settle"]
+            self._clock.now += fields["settle"] * self._base_ns / 1e9
+            times = []
+            begun = self._clock.now
+            for _ in range(fields["runs"]):
+                hot = self._slower if self._clock.now > self._after_s else 0.0
+                times.append(int(self._base_ns * (1 + hot) * (1 + 0.01 * self._noise.random_sample())))
+                self._clock.now += times[-1] / 1e9
+                if self._clock.now - begun > fields["max_ns"] / 1e9:
+                    break
+            self.data = np.array(times, np.int64)
+        return super().request(operation, fields, *rest, **options)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the measuring loop, which nobody else here reads."""
+    made = Clock()
+    monkeypatch.setattr(time, "monotonic", made)
+    return made
+
+
+@pytest.mark.parametrize(("budget_ms", "verdict"), [(12, "fail"), (16, "pass")])
+def test_a_sustained_run_judges_what_a_hot_device_has_left(clock: Clock, budget_ms: float, verdict: str) -> None:
+    timing = taken(HotDevice(clock, 10 * MS), budget_ms=budget_ms, sustained_s=40, max_s=1, max_runs=60)
+    assert (timing.verdict, timing.judged_from) == (verdict, len(timing.samples_ns) - len(timing.samples_ns) // 3)
+    assert timing.drift > 0.3
+    assert timing.p50_ms == pytest.approx(15, rel=0.02)
+    assert clock.now == pytest.approx(40, abs=1)
+
+
+def test_a_sustained_run_of_a_short_inference_is_timed_now_and_then(clock: Clock) -> None:
+    agent = HotDevice(clock, MS // 5, slower=0.0)
+    timing = taken(agent, budget_ms=1, sustained_s=30)
+    assert 5_000 < len(timing.samples_ns) < 40_000
+    assert agent.untimed > 60_000
+    assert (timing.verdict, timing.drift) == ("pass", 0)
+
+
+def test_a_sustained_run_without_a_budget_has_no_verdict(clock: Clock) -> None:
+    timing = taken(HotDevice(clock, 10 * MS), sustained_s=20)
+    assert (timing.verdict, timing.reason, timing.drift > 0.3) == (None, "", True)
+
+
+def test_a_sustained_run_that_is_too_short_to_tell_says_what_is_needed(clock: Clock) -> None:
+    timing = taken(HotDevice(clock, 100 * MS), budget_ms=101.5, sustained_s=2)
+    assert (timing.verdict, timing.needed[:7]) == ("inconclusive", "needed:")
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), 1e9, "long"])
+def test_a_sustained_time_out_of_range_is_refused(seconds: Any) -> None:
+    with pytest.raises(InputError, match="sustained_s"):
+        taken(ScriptedAgent(jitter(MS)), sustained_s=seconds)
+
+
+def test_a_noisy_device_settles_where_longer_windows_agree() -> None:
+    noise = np.random.RandomState(1).normal(1, 0.15, 1 << 16)
+    timing = taken(ScriptedAgent(lambda at: int(20 * MS * max(noise[at], 0.3))), budget_ms=100)
+    assert (timing.steady, timing.verdict) == (True, "pass")
+
+
+def test_a_slow_model_is_judged_by_the_runs_that_its_time_allowed(clock: Clock) -> None:
+    timing = taken(HotDevice(clock, 450 * MS, slower=0.0), budget_ms=600, max_s=30)
+    assert timing.verdict == "pass"
+    assert 59 <= len(timing.samples_ns) < 90
+
+
+def test_the_first_inference_is_cold_only_once() -> None:
+    assert taken(ScriptedAgent(jitter(MS))).cold
+    assert not taken(ScriptedAgent(jitter(MS)), cold=False).cold
+
+
+def test_the_confidence_of_the_last_look_is_kept() -> None:
+    timing = taken(ScriptedAgent(jitter(10 * MS)), budget_ms=11, max_runs=5000)
+    assert timing.look_confidence is not None
+    assert timing.look_confidence > 0.99
+
+
+def test_conditions_are_asked_for_during_a_long_run_and_ever_less_often(clock: Clock) -> None:
+    timing = taken(HotDevice(clock, 10 * MS), sustained_s=60)
+    assert list(timing.conditions) == ["before", "during 1", "during 2", "after"]
+    short = taken(HotDevice(clock, 10 * MS), sustained_s=10)
+    assert list(short.conditions) == ["before", "after"]

@@ -1,34 +1,30 @@
-"""What an agent's refusals mean to the host."""
+"""What the end of an agent means, in words."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
-from pytest_edgedevice.errors import EdgeDeviceError, InfraError, ModelError, ProtocolError
-from pytest_edgedevice.runners.wording import refusal
+from pytest_edgedevice.runners.wording import death
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"),
+    ("status", "operation", "how", "hint"),
     [
-        ("model", ModelError),
-        ("missing", InfraError),
-        ("memory", InfraError),
-        ("internal", ProtocolError),
-        (7, ProtocolError),
+        (-signal.SIGKILL, "run", "died by SIGKILL during 'run'", "for lack of memory"),
+        (-signal.SIGILL, "load", "died by SIGILL during 'load'", "an instruction that this processor lacks"),
+        (-signal.SIGSEGV, "run", "died by SIGSEGV during 'run'", 'delegate="reference"'),
+        (-signal.SIGSEGV, "start", "died by SIGSEGV during 'start'", ""),
+        (-77, "facts", "died by signal 77", ""),
+        (3, "run", "ended with exit code 3", ""),
+        (None, "run", "closed its stream", ""),
     ],
 )
-def test_a_kind_says_whose_fault_it_is(kind: object, error: type[EdgeDeviceError]) -> None:
-    raised = refusal({"kind": kind, "message": "m"}, [], where="desk", operation="load")
-    assert type(raised) is error
-
-
-def test_a_file_that_is_gone_from_the_device_is_told_with_what_to_do() -> None:
-    raised = refusal({"kind": "missing", "message": "no blob 12 here"}, [], where="desk", operation="load")
-    assert "not in the session's folder any more (no blob 12 here)" in raised.message
-    assert "open the device again" in raised.hint
-
-
-def test_a_refusal_of_the_model_shows_what_the_runtime_said() -> None:
-    raised = refusal({"kind": "model", "message": "bad"}, ["bad", "worse"], where="desk", operation="load")
-    assert raised.message == "bad\n  stderr: worse"
+def test_an_end_is_named_and_explained_where_that_is_possible(
+    status: int | None, operation: str, how: str, hint: str
+) -> None:
+    error = death(status, ["last words"], where="kitchen", operation=operation)
+    assert f"the agent on kitchen {how}" in error.message
+    assert "stderr: last words" in error.message
+    assert (hint in error.hint) if hint else not error.hint

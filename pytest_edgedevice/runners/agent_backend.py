@@ -1,0 +1,177 @@
+"""A model in an agent process: run and timed over the wire."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_edgedevice.agent.wire import TensorPart, WireError, split_tensors
+from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.findings import Profile, Resources
+from pytest_edgedevice.runners.exchange import Exchanged, exchange
+from pytest_edgedevice.runners.instruments import ask_profile, ask_resources, ask_stream, serves
+from pytest_edgedevice.runners.measure import measure
+from pytest_edgedevice.runners.replies import read_conditions
+from pytest_edgedevice.runners.samples import packed
+from pytest_edgedevice.runners.staged import ask_stages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_edgedevice.findings import Stages, Stream
+    from pytest_edgedevice.runners.backend import Question
+    from pytest_edgedevice.runners.client import AgentClient
+    from pytest_edgedevice.runners.samples import Batch
+    from pytest_edgedevice.values import Array, Fact, ModelInfo, Timing
+
+MAX_REPLY_BYTES = 16 << 20
+NOT_SERVED = "the agent on the device does not serve {!r}"
+
+
+class AgentBackend:
+    """A conversation with the agent that has loaded the model.
+
+    Args:
+        client: The agent; it ends with ``close``.
+        info: The model, as the agent announced it.
+        timeout_s: Deadline for each exchange, seconds.
+        more_conditions: What the link can ask of the device besides; these win over what the agent tells.
+    """
+
+    def __init__(
+        self,
+        client: AgentClient,
+        info: ModelInfo,
+        *,
+        timeout_s: float,
+        more_conditions: Callable[[], Mapping[str, Fact]] = dict,
+    ) -> None:
+        self.client = client
+        self.emulated = client.hello.get("emulated") is True
+        self._cold = True
+        self._info = info
+        self._timeout_s = timeout_s
+        self._series = AgentSeries(client, timeout_s=timeout_s, more_conditions=more_conditions)
+
+    def run(self, parts: Sequence[Batch], *, timeout_s: float, allow_nan: bool) -> Exchanged:
+        """See ``Backend``."""
+        self._cold = False
+        return exchange(self.client, self._info, parts, timeout_s=timeout_s, allow_nan=allow_nan)
+
+    def measure(self, sample: Batch, question: Question, *, load_ms: float) -> Timing:
+        """See ``Backend``."""
+        cold, self._cold = self._cold, False
+        return measure(self._series, sample, load_ms=load_ms, cold=cold, **question)
+
+    def resources(self, sample: Batch, *, seconds: float, load_ms: float) -> Resources:
+        """See ``Instrumented``."""
+        size = self._info.size_bytes
+        if not serves(self.client, "resources"):
+            why = dict.fromkeys(("cpu", "energy", "memory"), NOT_SERVED.format("resources"))
+            return Resources(size, load_ms, problems=why, emulated=self.emulated)
+        self._cold = False
+        limits = {"seconds": seconds, "timeout_s": self._timeout_s}
+        found = ask_resources(self.client, sample, **limits, model_bytes=size, load_ms=load_ms)
+        return dataclasses.replace(found, emulated=self.emulated)
+
+    def stream(self, frames: Batch, *, fps: float, count: int) -> Stream:
+        """See ``Instrumented``.
+
+        Raises:
+            InputError: The agent cannot.
+        """
+        if not serves(self.client, "stream"):
+            raise InputError(NOT_SERVED.format("stream"), hint="run a newer agent on the device")
+        self._cold = False
+        before = self.conditions()
+        found = ask_stream(self.client, frames, fps=fps, count=count, timeout_s=self._timeout_s)
+        around = {"before": before, "after": self.conditions()}
+        return dataclasses.replace(found, conditions=around, emulated=self.emulated)
+
+    def stages(self, module: bytes, sample: Mapping[str, Array], *, runs: int, seconds: float) -> Stages:
+        """See ``Instrumented``.
+
+        Raises:
+            InputError: The agent cannot, or the module failed.
+        """
+        if not serves(self.client, "stages"):
+            raise InputError(NOT_SERVED.format("stages"), hint="an agent in Python does")
+        self._cold = False
+        before = self.conditions()
+        limits = {"seconds": seconds, "timeout_s": self._timeout_s}
+        found = ask_stages(self.client, module, sample, runs=runs, **limits)
+        around = {"before": before, "after": self.conditions()}
+        return dataclasses.replace(found, conditions=around, emulated=self.emulated)
+
+    def profile(self, sample: Batch, *, runs: int, seconds: float, delegate: str) -> Profile:
+        """See ``Instrumented``."""
+        if not serves(self.client, "profile"):
+            return Profile(problem=NOT_SERVED.format("profile"))
+        limits = {"seconds": seconds, "timeout_s": self._timeout_s}
+        found = ask_profile(self.client, sample, runs=runs, **limits, delegate=delegate)
+        return dataclasses.replace(found, emulated=self.emulated)
+
+    def conditions(self) -> dict[str, Fact]:
+        """See ``Backend``."""
+        return self._series.conditions()
+
+    def close(self) -> None:
+        """See ``Backend``."""
+        self.client.close()
+
+
+class AgentSeries:
+    """Inferences that an agent times; see ``TimingSource``."""
+
+    def __init__(
+        self, client: AgentClient, *, timeout_s: float, more_conditions: Callable[[], Mapping[str, Fact]] = dict
+    ) -> None:
+        self._client = client
+        self._more_conditions = more_conditions
+        self._timeout_s = timeout_s
+        tick_ns = client.hello.get("clock_tick_ns")
+        self.tick_ns = max(tick_ns, 1) if isinstance(tick_ns, int) else 0
+
+    def conditions(self) -> dict[str, Fact]:
+        """See ``TimingSource``."""
+        told = read_conditions(self._client, self._client.request("facts", timeout_s=self._timeout_s).header)
+        return {**told, **self._more_conditions()}
+
+    def take(
+        self, runs: int, *, sample: Batch | None = None, batch: int = 1, settle: int = 0, max_ns: int
+    ) -> tuple[int, list[int]]:
+        """See ``TimingSource``.
+
+        Raises:
+            ProtocolError: The reply is no such series; the agent is ended.
+        """
+        fields: dict[str, Any] = {"runs": runs, "batch": batch, "settle": settle, "max_ns": max_ns}
+        views: list[memoryview] = []
+        if sample is not None:
+            entries, views = packed(sample.arrays)
+            fields |= {"samples": 1, "tensors": entries}
+        reply = self._client.request(
+            "measure",
+            fields,
+            views,
+            timeout_s=self._timeout_s + max_ns / 1e9,
+            max_reply_bytes=min(8 * runs, MAX_REPLY_BYTES),
+        )
+        try:
+            parts = split_tensors(reply.header, reply.payload)
+        except WireError as error:
+            raise self._client.broken(f"cannot be read: {error}") from error
+        first_ns = reply.header.get("first_ns", 0)
+        if type(first_ns) is not int:
+            raise self._client.broken("is not one series of 64-bit times")
+        return first_ns, self._checked(parts, runs)
+
+    def _checked(self, parts: list[TensorPart], runs: int) -> list[int]:
+        if len(parts) != 1 or parts[0].dtype != "int64" or len(parts[0].shape) != 1:
+            raise self._client.broken("is not one series of 64-bit times")
+        series = np.frombuffer(parts[0].data, np.int64)
+        if not 1 <= len(series) <= runs or int(series.min()) < 0:
+            raise self._client.broken(f"has {len(series)} times, or negative ones, instead of {runs}")
+        return [int(value) for value in series]
