@@ -11,10 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def interleave(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Seconds that each call took in each round; one round before, to warm pages and caches, is not counted."""
+def interleave(
+    calls: Sequence[Callable[[], object]], rounds: int, *, after: Callable[[], object] = lambda: None
+) -> list[list[float]]:
+    """Seconds that each call took in each round; one round before, to warm pages and caches, is not counted.
+
+    Args:
+        calls: What is timed.
+        rounds: How often.
+        after: Tidies up after each call, outside of its time.
+    """
     for call in calls:
         call()
+        after()
     taken: list[list[float]] = [[] for _ in calls]
     for number in range(rounds):
         order = range(len(calls)) if number % 2 == 0 else reversed(range(len(calls)))
@@ -22,6 +31,7 @@ def interleave(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[
             start = time.perf_counter()
             calls[at]()
             taken[at].append(time.perf_counter() - start)
+            after()
     return taken
 
 

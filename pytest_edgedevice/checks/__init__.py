@@ -6,13 +6,16 @@ stored and what becomes of the evidence is not theirs to know.
 
 from pytest_edgedevice.checks.check import EdgeCheck
 from pytest_edgedevice.checks.close import CloseResult, OutputResult
+from pytest_edgedevice.checks.faster import Comparison
 from pytest_edgedevice.checks.limits import MetricResult, SizeResult
 from pytest_edgedevice.checks.seams import GoldenLike, Measurable
-from pytest_edgedevice.checks.verdict import CheckFailed, InconclusiveWarning
+from pytest_edgedevice.checks.verdict import BaselineWarning, CheckFailed, InconclusiveWarning
 
 __all__ = [
+    "BaselineWarning",
     "CheckFailed",
     "CloseResult",
+    "Comparison",
     "EdgeCheck",
     "GoldenLike",
     "InconclusiveWarning",

@@ -10,42 +10,40 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from pytest_edgedevice.checks import close as closes
-from pytest_edgedevice.checks import close_text, limits
+from pytest_edgedevice.checks import close_text, latency_text, limits
 from pytest_edgedevice.checks import latency as latencies
+from pytest_edgedevice.checks.faster import Comparing
 from pytest_edgedevice.checks.numerals import json_ready
-from pytest_edgedevice.checks.verdict import CheckFailed, InconclusiveWarning
-from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.values import Evidence, ModelInfo, Placement, Run, Timing, Verdict
+from pytest_edgedevice.checks.singles import judge_singles
+from pytest_edgedevice.checks.verdict import BaselineWarning
+from pytest_edgedevice.checks.watching import WatchingChecks
+from pytest_edgedevice.validity import spoiling
+from pytest_edgedevice.values import Run, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_edgedevice.checks.close import CloseResult
     from pytest_edgedevice.checks.limits import MetricResult, SizeResult
     from pytest_edgedevice.checks.seams import GoldenLike, Measurable, ModelLike
+    from pytest_edgedevice.checks.settling import Subject
     from pytest_edgedevice.values import Outputs
 
-OnInconclusive = Literal["fail", "warn"]
-Subject = tuple[ModelInfo | None, Placement | None, str]
 
-
-class EdgeCheck:
+class EdgeCheck(Comparing, WatchingChecks):
     """Checks that record what they saw and fail with what to do next.
 
     Args:
         record: Called once per check with its evidence, before a failure is raised.
         on_inconclusive: What a measurement that shows neither pass nor fail does: ``fail`` raises,
-            ``warn`` warns with ``InconclusiveWarning``.
+            ``warn`` warns with ``InconclusiveWarning``; ``xfail`` raises too, and whoever runs the
+            test counts it as an expected failure.
+        baseline: Compares a measured latency with earlier runs; a regression beyond their noise fails
+            the latency check, one of unknown noise warns with ``BaselineWarning``. None compares nothing.
     """
-
-    def __init__(self, record: Callable[[Evidence], None], *, on_inconclusive: OnInconclusive = "fail") -> None:
-        if on_inconclusive not in {"fail", "warn"}:
-            raise UsageError(f"on_inconclusive must be 'fail' or 'warn', not {on_inconclusive!r}")
-        self._record = record
-        self._on_inconclusive = on_inconclusive
 
     def close(
         self,
@@ -96,9 +94,16 @@ class EdgeCheck:
         p90_ms: float | None = None,
         p95_ms: float | None = None,
         p99_ms: float | None = None,
+        quantiles_ms: Mapping[float, float] | None = None,
+        load_ms: float | None = None,
+        first_ms: float | None = None,
+        cold_ms: float | None = None,
+        sustained_s: float | None = None,
         confidence: float = 0.95,
         inputs: Any = None,
         max_s: float = 30.0,
+        max_runs: int | None = None,
+        allow_emulated: bool = False,
     ) -> Timing:
         """Assert that the model's latency on its device stays within every budget given.
 
@@ -112,36 +117,46 @@ class EdgeCheck:
             p90_ms: Budget of the 90th percentile.
             p95_ms: Budget of the 95th percentile.
             p99_ms: Budget of the 99th percentile.
+            quantiles_ms: Budgets of any other quantiles, e.g. ``{0.999: 250}``.
+            load_ms: Budget of loading the model; one observation.
+            first_ms: Budget of its first inference; one observation, made before any ``run``.
+            cold_ms: Budget of both together.
+            sustained_s: Run for so long, seconds, and judge the last third: what is left of the speed of a hot device.
             confidence: Confidence of each bound.
             inputs: One sample to measure with, as for ``run``; the model's own choice by default.
-            max_s: Longest time for the timed runs, seconds.
+            max_s: Longest time for the timed runs, seconds; ``sustained_s`` goes beyond it.
+            max_runs: Timed runs at most; 5,000 by default.
+            allow_emulated: Judge times that an emulated device took; otherwise they are inconclusive.
 
         Raises:
             CheckFailed: A budget is not met, or (by policy) could not be shown to be met.
             UsageError: No budget, or a number out of its range.
         """
         __tracebackhide__ = True
-        named = {0.5: p50_ms, 0.9: p90_ms, 0.95: p95_ms, 0.99: p99_ms}
-        budgets = latencies.budgets_of(named, confidence=confidence, max_s=max_s)
-        quantile, budget_ms = budgets[0]
-        timing = model.measure(
-            budget_ms=budget_ms, quantile=quantile, confidence=confidence, inputs=inputs, max_s=max_s
+        optional = {"sustained_s": sustained_s, "max_runs": max_runs}
+        asked = latencies.asked_for(
+            latencies.budgets_of({0.5: p50_ms, 0.9: p90_ms, 0.95: p95_ms, 0.99: p99_ms}, quantiles_ms),
+            {"load": load_ms, "first": first_ms, "cold": cold_ms},
+            confidence=confidence,
+            allow_emulated=allow_emulated,
+            max_s=max_s,
+            **{name: value for name, value in optional.items() if value is not None},
         )
-        results = latencies.judge_budgets(timing, budgets)
-        more = {
-            one.quantile: model.measure(
-                budget_ms=one.budget_ms, quantile=one.quantile, confidence=confidence, inputs=inputs, max_s=max_s
-            )
-            for one in latencies.undecided(results, measured=quantile)
-        }
-        results = latencies.replaced(results, more)
+        timing, results, more = latencies.take(model, asked, inputs=inputs)
+        emulated = latencies.is_emulated(timing) and not allow_emulated
+        singles = judge_singles(timing, asked.singles, emulated=emulated)
+        sound = timing.steady and not emulated and not spoiling(timing.disturbances)
+        before = self._baseline(model, timing) if self._baseline and sound else None
+        parts: list[latencies.HasVerdict] = [*results, *singles, *latencies.regressions(before)]
         self._settle(
             "latency",
-            results[0].verdict,
-            latencies.failure_text(model, timing, results),
-            latencies.evidence_numbers(timing, results, more),
+            latencies.gravest(parts),
+            latency_text.failure_text(model, timing, results, singles, before),
+            latency_text.evidence_numbers(timing, results, more, singles, before),
             subject=_subject(model),
         )
+        if before is not None and before.verdict == "warn":
+            warnings.warn(f"{model.info.name}: {before.reason}", BaselineWarning, stacklevel=2)
         return timing
 
     def size(
@@ -215,18 +230,6 @@ class EdgeCheck:
             subject=(None, None, "") if model is None else _subject(model),
         )
         return result
-
-    def _settle(
-        self, check: str, verdict: Verdict, message: str, numbers: Mapping[str, Any], *, subject: Subject
-    ) -> None:
-        __tracebackhide__ = True
-        info, placement, device = subject
-        evidence = Evidence(check, verdict, message, numbers, model=info, placement=placement, device=device)
-        self._record(evidence)
-        if verdict == "inconclusive" and self._on_inconclusive == "warn":
-            warnings.warn(message, InconclusiveWarning, stacklevel=3)
-        elif verdict != "pass":
-            raise CheckFailed(evidence)
 
 
 def _subject(model: ModelLike | Run) -> Subject:

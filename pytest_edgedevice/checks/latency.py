@@ -1,21 +1,29 @@
-"""Latency budgets: one measurement, every budget judged on its series."""
+"""Latency budgets: one measurement, every budget judged on its series.
+
+Texts and evidence are in ``latency_text``, budgets of single observations in ``singles``.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_edgedevice.checks.numerals import json_ready
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.metrics.latency import interval_text, judge_batches, quantile_name
+from pytest_edgedevice.metrics.latency import explained, judge_run, quantile_name
+from pytest_edgedevice.validity import spoiling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from pytest_edgedevice.checks.seams import ModelLike
-    from pytest_edgedevice.values import Timing, Verdict
+    from pytest_edgedevice.checks.seams import Measurable
+    from pytest_edgedevice.values import Regression, Timing, Verdict
 
+GLIMPSE_S = 1.0
+"""How long times are taken that will not be judged, seconds."""
+EMULATED = "the device is emulated, so its times say nothing; allow_emulated=True judges them all the same"
 _ORDER: dict[Verdict, int] = {"fail": 0, "inconclusive": 1, "pass": 2}
 
 
@@ -29,6 +37,7 @@ class BudgetResult:
         verdict: ``pass``, ``fail`` or ``inconclusive``.
         lower_ms, upper_ms: Bounds of the quantile; None where the series is too short.
         reason: Why it is not ``pass``; empty otherwise.
+        needed: What would have decided it, where it is inconclusive.
     """
 
     quantile: float
@@ -37,27 +46,100 @@ class BudgetResult:
     lower_ms: float | None
     upper_ms: float | None
     reason: str
+    needed: str = ""
 
 
-def budgets_of(
-    named: Mapping[float, float | None], *, confidence: float, max_s: float
-) -> tuple[tuple[float, float], ...]:
-    """The budgets that were given, as quantile and milliseconds; the quantile that needs most runs first.
+class HasVerdict(Protocol):
+    """A part of a check."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a latency check was asked, checked.
+
+    Attributes:
+        budgets: Quantile and milliseconds, the quantile that needs most runs first.
+        singles: Budgets of single observations: ``load``, ``first`` or ``cold``, and milliseconds.
+        confidence: Of each verdict.
+        limits: Options for ``measure`` that differ from its own.
+        allow_emulated: Whether times of an emulated device count.
+    """
+
+    budgets: tuple[tuple[float, float], ...]
+    singles: tuple[tuple[str, float], ...]
+    confidence: float
+    limits: Mapping[str, Any]
+    allow_emulated: bool
+
+
+def budgets_of(named: Mapping[float, float | None], others: Any) -> dict[float, float | None]:
+    """All budgets by quantile.
 
     Raises:
-        UsageError: None was given, or a number is out of its range.
+        UsageError: ``others`` is no mapping, or has a quantile that is named already.
     """
-    budgets = [(quantile, budget) for quantile, budget in named.items() if budget is not None]
-    if not budgets:
+    if others is not None and not isinstance(others, Mapping):
+        raise UsageError(f"quantiles_ms must map quantiles to milliseconds, e.g. {{0.999: 5}}, not {str(others)[:60]}")
+    for quantile in others or ():
+        if named.get(quantile) is not None:
+            raise UsageError(f"{quantile_name(quantile)} has two budgets: its own, and one in quantiles_ms")
+    return {**named, **(others or {})}
+
+
+def asked_for(
+    quantiles: Mapping[float, float | None],
+    singles: Mapping[str, float | None],
+    *,
+    confidence: float,
+    allow_emulated: bool,
+    **limits: Any,
+) -> Asked:
+    """Check what was asked.
+
+    Raises:
+        UsageError: No budget was given, or a number is out of its range.
+    """
+    budgets = [(quantile, budget) for quantile, budget in quantiles.items() if budget is not None]
+    points = [(what, budget) for what, budget in singles.items() if budget is not None]
+    if not budgets and not points:
         raise UsageError("latency needs a budget", hint="give one or more of p50_ms, p90_ms, p95_ms, p99_ms")
-    for quantile, budget in budgets:
+    for quantile, _ in budgets:
+        if not (_positive(quantile) and quantile < 1):
+            raise UsageError(f"a quantile must be between 0 and 1, e.g. 0.95, not {quantile!r}")
+    for name, budget in [(f"{quantile_name(q)}_ms", b) for q, b in budgets] + [(f"{w}_ms", b) for w, b in points]:
         if not _positive(budget):
-            raise UsageError(f"{quantile_name(quantile)}_ms must be a positive number of milliseconds, not {budget!r}")
+            raise UsageError(f"{name} must be a positive number of milliseconds, not {budget!r}")
     if not (_positive(confidence) and confidence < 1):
         raise UsageError(f"confidence must be between 0 and 1, e.g. 0.95, not {confidence!r}")
-    if not _positive(max_s):
-        raise UsageError(f"max_s must be a positive number of seconds, not {max_s!r}")
-    return tuple(sorted(budgets, reverse=True))
+    for name in ("max_s", "sustained_s"):
+        if name in limits and not _positive(limits[name]):
+            raise UsageError(f"{name} must be a positive number of seconds, not {limits[name]!r}")
+    return Asked(tuple(sorted(budgets, reverse=True)), tuple(points), confidence, limits, allow_emulated)
+
+
+def take(
+    model: Measurable, asked: Asked, *, inputs: Any
+) -> tuple[Timing, tuple[BudgetResult, ...], dict[float, Timing]]:
+    """Measure, once for all budgets and once more for each that stays open, and judge every one."""
+    options = {"inputs": inputs, "confidence": asked.confidence, **asked.limits}
+    emulated = getattr(model, "emulated", False) and not asked.allow_emulated
+    if emulated or not asked.budgets:  # nothing to decide: a glimpse for the record
+        glimpse_s = min(asked.limits["max_s"], GLIMPSE_S)
+        timing = model.measure(inputs=inputs, confidence=asked.confidence, max_s=glimpse_s)
+    else:
+        quantile, budget_ms = asked.budgets[0]
+        timing = model.measure(budget_ms=budget_ms, quantile=quantile, **options)
+    results = judge_budgets(timing, asked.budgets)
+    if not asked.allow_emulated and is_emulated(timing):
+        return timing, refused(results), {}
+    closed = not asked.budgets or timing.judged_from or spoiling(timing.disturbances)
+    open_ones = () if closed else undecided(results, measured=asked.budgets[0][0])
+    more = {one.quantile: model.measure(budget_ms=one.budget_ms, quantile=one.quantile, **options) for one in open_ones}
+    return timing, replaced(results, more), more
 
 
 def judge_budgets(timing: Timing, budgets: Sequence[tuple[float, float]]) -> tuple[BudgetResult, ...]:
@@ -70,6 +152,29 @@ def judge_budgets(timing: Timing, budgets: Sequence[tuple[float, float]]) -> tup
     """
     results = [_judge(timing, *budget, measured=number == 0) for number, budget in enumerate(budgets)]
     return tuple(sorted(results, key=lambda one: _ORDER[one.verdict]))
+
+
+def gravest(results: Sequence[HasVerdict]) -> Verdict:
+    """The verdict of a check by those of its parts."""
+    return min((one.verdict for one in results), key=lambda verdict: _ORDER[verdict])
+
+
+def regressions(before: Regression | None) -> list[HasVerdict]:
+    """What a comparison with earlier runs adds to a verdict: a failure, or nothing."""
+    failed: list[HasVerdict] = []
+    if before is not None and before.verdict == "fail":
+        failed.append(BudgetResult(0.5, before.limit_ms or 0.0, "fail", None, None, before.reason))
+    return failed
+
+
+def is_emulated(timing: Timing) -> bool:
+    """Whether the agent said that an emulator runs it."""
+    return any(facts.get("emulated") is True for facts in timing.conditions.values())
+
+
+def refused(results: Sequence[BudgetResult]) -> tuple[BudgetResult, ...]:
+    """The same results without a verdict: what an emulator takes says nothing about the device that it stands for."""
+    return tuple(dataclasses.replace(one, verdict="inconclusive", reason=EMULATED, needed="") for one in results)
 
 
 def undecided(results: Sequence[BudgetResult], *, measured: float) -> tuple[BudgetResult, ...]:
@@ -86,52 +191,18 @@ def replaced(results: Sequence[BudgetResult], timings: Mapping[float, Timing]) -
     return tuple(sorted(merged, key=lambda one: _ORDER[one.verdict]))
 
 
-def failure_text(model: ModelLike, timing: Timing, results: Sequence[BudgetResult]) -> str:
-    """Word the gravest result and count the others; empty when all pass."""
-    bad = [one for one in results if one.verdict != "pass"]
-    if not bad:
-        return ""
-    headline, reason = _headline(timing, bad[0]), bad[0].reason
-    if reason.startswith(headline.partition(":")[0]):
-        # the measurement worded the same claim; its text tells more only where there is no bound
-        headline, reason = (reason if bad[0].upper_ms is None else headline), ""
-    lines = [headline, _setting(model, timing), *filter(None, [reason])]
-    if bad[1:]:
-        lines.append("; ".join(_headline(timing, one) for one in bad[1:]))
-    return "\n  ".join(lines)
-
-
-def evidence_numbers(
-    timing: Timing, results: Sequence[BudgetResult], more: Mapping[float, Timing] | None = None
-) -> dict[str, Any]:
-    """The measurement, its raw series and every budget, JSON-ready; ``more`` are series for one quantile each."""
-    plain = (
-        "batch",
-        "p50_ms",
-        "p90_ms",
-        "p95_ms",
-        "p99_ms",
-        "confidence",
-        "load_ms",
-        "first_ms",
-        "warmup_runs",
-    )
-    return {
-        **{name: json_ready(getattr(timing, name)) for name in plain},
-        "runs": len(timing.samples_ns),
-        "steady": timing.steady,
-        "reason": timing.reason,
-        "budgets": [
-            {name: json_ready(getattr(one, name)) for name in BudgetResult.__slots__}
-            for one in sorted(results, key=lambda one: one.quantile)
-        ],
-        "conditions": {moment: dict(facts) for moment, facts in timing.conditions.items()},
-        "samples_ns": [int(sample) for sample in timing.samples_ns],
-        "more_samples_ns": {
-            quantile_name(quantile): [int(sample) for sample in one.samples_ns]
-            for quantile, one in (more or {}).items()
-        },
+def judge_series(timing: Timing, quantile: float, budget_ms: float) -> BudgetResult:
+    """Judge the series of a measurement that was made for another budget, with the confidence of its last look."""
+    series = timing.samples_ns[timing.judged_from :]
+    asked = {
+        "budget_ns": budget_ms * 1e6,
+        "quantile": quantile,
+        "confidence": timing.look_confidence or timing.confidence,
     }
+    found = judge_run(series, timing.batch, overall=timing.confidence, **asked)
+    found = explained(found, series, **asked)
+    lower, upper = (None if bound is None else bound / 1e6 for bound in (found.lower_ns, found.upper_ns))
+    return BudgetResult(quantile, budget_ms, found.verdict, lower, upper, found.reason, found.needed)
 
 
 def _judge(timing: Timing, quantile: float, budget_ms: float, *, measured: bool) -> BudgetResult:
@@ -139,39 +210,18 @@ def _judge(timing: Timing, quantile: float, budget_ms: float, *, measured: bool)
         reason = _one_line(timing.reason) or "not a single run was timed"
         return BudgetResult(quantile, budget_ms, "inconclusive", None, None, reason)
     if measured and timing.verdict is not None:
-        verdict, reason = timing.verdict, _one_line(timing.reason)
-        lower, upper = timing.lower_ms, timing.upper_ms
-    else:
-        found = judge_batches(
-            timing.samples_ns,
-            timing.batch,
-            budget_ns=budget_ms * 1e6,
-            quantile=quantile,
-            confidence=timing.confidence,
+        reason = "" if timing.verdict == "pass" else _one_line(timing.reason)
+        one = BudgetResult(
+            quantile, budget_ms, timing.verdict, timing.lower_ms, timing.upper_ms, reason, _one_line(timing.needed)
         )
-        verdict, reason = found.verdict, found.reason
-        lower, upper = (None if bound is None else bound / 1e6 for bound in (found.lower_ns, found.upper_ns))
-    if not timing.steady and min(timing.samples_ns) <= budget_ms * 1e6:
-        verdict = "inconclusive"
+    else:
+        one = judge_series(timing, quantile, budget_ms)
+    if reason := spoiling(timing.disturbances):
+        return dataclasses.replace(one, verdict="inconclusive", reason=reason, needed="")
+    if not timing.steady and min(timing.samples_ns[timing.judged_from :]) <= budget_ms * 1e6:
         reason = _one_line(timing.reason) or "the series never settled, so it shows nothing"
-    return BudgetResult(quantile, budget_ms, verdict, lower, upper, "" if verdict == "pass" else reason)
-
-
-def _headline(timing: Timing, one: BudgetResult) -> str:
-    name, budget = quantile_name(one.quantile), f"{one.budget_ms:.6g} ms"
-    lower, upper = (None if bound is None else bound * 1e6 for bound in (one.lower_ms, one.upper_ms))
-    interval = f"{timing.confidence * 100:.6g} % interval {interval_text(lower, upper)}, n={len(timing.samples_ns)}"
-    claim = f"{name} is not < {budget}" if one.verdict == "fail" else f"cannot show {name} < {budget}"
-    return f"{claim}: {interval}"
-
-
-def _setting(model: ModelLike, timing: Timing) -> str:
-    info = model.info
-    threads = "1 thread" if info.threads == 1 else f"{info.threads} threads"
-    quantiles = ", ".join(f"p{q} {getattr(timing, f'p{q}_ms'):.4g}" for q in (50, 90, 95, 99))
-    batch = f", each a mean of {timing.batch} inferences" if timing.batch > 1 else ""
-    where = f"{info.name!r} on {model.device_name!r} by {model.placement.proven}, {threads}"
-    return f"{where}: {quantiles} ms{batch}"
+        return dataclasses.replace(one, verdict="inconclusive", reason=reason, needed="")
+    return one
 
 
 def _positive(value: float) -> bool:

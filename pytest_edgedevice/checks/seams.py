@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_edgedevice.findings import Profile, Resources, Stream
     from pytest_edgedevice.values import ModelInfo, Outputs, Placement, Timing
 
 
@@ -55,6 +56,26 @@ class Measurable(ModelLike, Protocol):
         budget_ms: float | None = None,
         quantile: float = 0.95,
         confidence: float = 0.95,
+        min_runs: int = 0,
+        max_runs: int = 5000,
         max_s: float = 30.0,
+        sustained_s: float = 0.0,
     ) -> Timing:
         """Measure on the device and judge ``quantile`` against ``budget_ms``."""
+
+
+class Watchable(ModelLike, Protocol):
+    """A loaded model that can be watched at work."""
+
+    @property
+    def load_ms(self) -> float:
+        """Time the engine needed to load and prepare the model, milliseconds."""
+
+    def resources(self, inputs: Any = None, *, seconds: float = 2.0) -> Resources:
+        """Tell memory, processor time and energy of the model at work."""
+
+    def stream(self, frames: Any = None, *, fps: float = 30.0, seconds: float = 10.0) -> Stream:
+        """Offer frames at a rate, and tell how the model keeps up."""
+
+    def profile(self, inputs: Any = None, *, runs: int = 50, seconds: float = 10.0) -> Profile:
+        """Time every operator."""

@@ -20,5 +20,9 @@ class CheckFailed(AssertionError):  # noqa: N818 - a failed assertion reads as w
         return type(self), (self.evidence,)
 
 
+class BaselineWarning(UserWarning):
+    """A latency beyond its baseline, whose noise is not known yet."""
+
+
 class InconclusiveWarning(UserWarning):
     """A measurement that could show neither pass nor fail, where the policy is to warn."""

@@ -7,6 +7,17 @@ read back with every field checked.
 from __future__ import annotations
 
 from pytest_edgedevice.records.lines import read_lines, write_lines
-from pytest_edgedevice.records.record import SCHEMA, Record, build, with_outcome
+from pytest_edgedevice.records.record import SCHEMA, Record, build, with_conditions_after, with_outcome
+from pytest_edgedevice.records.series import pack, unpack
 
-__all__ = ["SCHEMA", "Record", "build", "read_lines", "with_outcome", "write_lines"]
+__all__ = [
+    "SCHEMA",
+    "Record",
+    "build",
+    "pack",
+    "read_lines",
+    "unpack",
+    "with_conditions_after",
+    "with_outcome",
+    "write_lines",
+]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEVICES = frozenset({Path("/dev"), Path("/proc")})
 """Below these even a regular file is somebody's open stream."""
+MOST_BYTES = 1 << 29
 PATIENCE_S = 30.0
 """How long whoever reads a pipe may take for all of it."""
 
@@ -88,12 +89,16 @@ def read_lines(path: Path) -> list[Record]:
     """Read records back.
 
     Raises:
-        UsageError: The file is missing, or a line is not a record of this schema; which one is said.
+        UsageError: The file is missing or too large, or a line is not a record of this schema; which one is said.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        lines = content.decode("utf-8").split("\n") if len(content) <= MOST_BYTES else []
+    except (OSError, ValueError) as error:  # ValueError: no text, or a name that no file can have
         raise UsageError(f"cannot read records from {str(path)!r}: {error}") from error
+    if len(content) > MOST_BYTES:
+        raise UsageError(f"{str(path)!r} is larger than {MOST_BYTES >> 20} MiB, too large for records")
     return [_record(line, f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
 
 

@@ -82,6 +82,7 @@ class FakeModel:
     info: ModelInfo = INFO
     placement: Placement = PLACEMENT
     device_name: str = "local"
+    emulated: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def measure(
@@ -92,8 +93,9 @@ class FakeModel:
         quantile: float = 0.95,
         confidence: float = 0.95,
         max_s: float = 30.0,
+        **more: Any,
     ) -> Timing:
-        self.asked.append({"inputs": inputs, "budget_ms": budget_ms, "quantile": quantile, "max_s": max_s})
+        self.asked.append({"inputs": inputs, "budget_ms": budget_ms, "quantile": quantile, "max_s": max_s, **more})
         asked = replace(self.timing, quantile=quantile, confidence=confidence, budget_ms=budget_ms)
         if not self.judged or budget_ms is None:
             return asked

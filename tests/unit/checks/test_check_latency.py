@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,33 @@ def test_what_cannot_be_shown_fails_by_default(check: EdgeCheck, recorded: list[
     with pytest.raises(CheckFailed, match=r"cannot show p95 < 95 ms: 95 % interval \[91, 99\], n=100"):
         check.latency(make_model(SERIES), p95_ms=95)
     assert [one.verdict for one in recorded] == ["inconclusive"]
+
+
+def test_times_of_an_emulated_device_are_no_verdict(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    model = make_model(SERIES, conditions={"before": {"emulated": True}})
+    with pytest.raises(CheckFailed, match="the device is emulated, so its times say nothing; allow_emulated=True"):
+        check.latency(model, p95_ms=1000)
+    assert [(one.verdict, one.numbers["emulated"]) for one in recorded] == [("inconclusive", True)]
+
+
+def test_an_emulated_device_is_not_measured_for_long(make_model: Make) -> None:
+    model = make_model(SERIES, conditions={"before": {"emulated": True}})
+    model.emulated = True
+    with pytest.raises(CheckFailed, match="the device is emulated"):
+        EdgeCheck(lambda _: None).latency(model, p95_ms=1000)
+    assert [(asked["budget_ms"], asked["max_s"]) for asked in model.asked] == [(None, 1)]
+
+
+@pytest.mark.parametrize(("budget_ms", "verdict"), [(1000, "pass"), (1, "fail")])
+def test_a_test_may_judge_an_emulated_device_all_the_same(
+    recorded: list[Evidence], make_model: Make, budget_ms: float, verdict: str
+) -> None:
+    model = make_model(SERIES, conditions={"after": {"emulated": True}})
+    with contextlib.suppress(CheckFailed):
+        EdgeCheck(recorded.append).latency(model, p95_ms=budget_ms, allow_emulated=True)
+    assert [one.verdict for one in recorded] == [verdict]
 
 
 def test_what_cannot_be_shown_warns_where_the_policy_says_so(recorded: list[Evidence], make_model: Make) -> None:
@@ -177,3 +205,119 @@ def test_a_budget_that_the_first_series_decides_is_not_measured_again(check: Edg
     model = make_model(SERIES)
     check.latency(model, p50_ms=90, p95_ms=100)
     assert [one["quantile"] for one in model.asked] == [0.95]
+
+
+def test_any_quantile_can_have_a_budget(check: EdgeCheck, recorded: list[Evidence], make_model: Make) -> None:
+    check.latency(make_model(SERIES * 40), quantiles_ms={0.75: 90, 0.999: 101})
+    assert [one["quantile"] for one in recorded[0].numbers["budgets"]] == [0.75, 0.999]
+
+
+@pytest.mark.parametrize("quantile", [0, 1, 1.5, "p95"])
+def test_a_quantile_that_is_none_is_misuse(check: EdgeCheck, make_model: Make, quantile: Any) -> None:
+    with pytest.raises(UsageError, match="a quantile must be between 0 and 1"):
+        check.latency(make_model(SERIES), quantiles_ms={quantile: 5})
+
+
+@pytest.mark.parametrize("others", [[0.95], 5, "p95"])
+def test_budgets_that_are_no_mapping_are_misuse(check: EdgeCheck, make_model: Make, others: Any) -> None:
+    with pytest.raises(UsageError, match="quantiles_ms must map quantiles to milliseconds"):
+        check.latency(make_model(SERIES), quantiles_ms=others)
+
+
+def test_two_budgets_of_one_quantile_are_misuse(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(UsageError, match="p95 has two budgets"):
+        check.latency(make_model(SERIES), p95_ms=1, quantiles_ms={0.95: 200})
+
+
+@pytest.mark.parametrize(("what", "observed"), [("load", 3.0), ("first", 4.0), ("cold", 7.0)])
+def test_what_happens_once_has_budgets_of_its_own(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make, what: str, observed: float
+) -> None:
+    model: Any = make_model(SERIES)
+    budget: dict[str, Any] = {f"{what}_ms": observed}
+    check.latency(model, **budget)
+    assert [(one.verdict, one.numbers["singles"]) for one in recorded] == [
+        ("pass", [{"what": what, "budget_ms": observed, "observed_ms": observed, "verdict": "pass", "reason": ""}])
+    ]
+    assert [asked["budget_ms"] for asked in model.asked] == [None]
+
+
+def test_loading_over_its_budget_fails_and_says_that_it_was_observed_once(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        check.latency(make_model(SERIES), load_ms=2, first_ms=1, p95_ms=100)
+    assert str(caught.value).splitlines() == [
+        "loading took 3 ms, over 2 ms; one observation",
+        "  'face.tflite' on 'local' by xnnpack, 1 thread: p50 50, p90 90, p95 95, p99 99 ms",
+        "  the first inference took 4 ms, over 1 ms; one observation",
+    ]
+
+
+def test_a_quantile_over_its_budget_is_named_before_what_happened_once(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        check.latency(make_model(SERIES), load_ms=2, p95_ms=50)
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("p95 is not < 50 ms")
+    assert lines[-1] == "  loading took 3 ms, over 2 ms; one observation"
+
+
+@pytest.mark.parametrize("budget", ["first_ms", "cold_ms"])
+def test_the_first_inference_of_a_model_that_ran_before_is_not_judged(
+    check: EdgeCheck, make_model: Make, budget: str
+) -> None:
+    options: dict[str, Any] = {budget: 1000}
+    with pytest.raises(CheckFailed, match="the model had run before; needed: this check before any run"):
+        check.latency(make_model(SERIES, cold=False), **options)
+
+
+def test_what_an_emulator_takes_once_is_no_verdict_either(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    with pytest.raises(CheckFailed, match="the device is emulated"):
+        check.latency(make_model(SERIES, conditions={"before": {"emulated": True}}), load_ms=1000)
+    assert recorded[0].verdict == "inconclusive"
+
+
+def test_limits_reach_the_measurement(check: EdgeCheck, make_model: Make) -> None:
+    model = make_model(SERIES)
+    check.latency(model, p95_ms=100, sustained_s=60, max_runs=200)
+    assert model.asked == [
+        {"inputs": None, "budget_ms": 100, "quantile": 0.95, "max_s": 30, "sustained_s": 60, "max_runs": 200}
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.inf, "long"])
+def test_a_sustained_time_that_is_none_is_misuse(check: EdgeCheck, make_model: Make, seconds: Any) -> None:
+    with pytest.raises(UsageError, match="sustained_s"):
+        check.latency(make_model(SERIES), p95_ms=100, sustained_s=seconds)
+
+
+def test_of_a_sustained_run_only_the_last_part_is_judged(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    model = make_model([500.0] * 200 + SERIES, judged=False, judged_from=200)
+    check.latency(model, p50_ms=80, p95_ms=100, sustained_s=9)
+    assert recorded[0].numbers["judged_from"] == 200
+    assert len(model.asked) == 1
+
+
+def test_an_open_budget_says_what_would_decide_it(check: EdgeCheck, recorded: list[Evidence], make_model: Make) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        check.latency(make_model(SERIES, judged=False), p95_ms=96)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert lines[2].startswith("  needed: about ")
+    assert recorded[0].numbers["needed"] == {"p95": lines[2].strip()}
+
+
+def test_a_device_that_got_slower_while_it_was_measured_is_named(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(CheckFailed, match=r"it got 12 % slower while it was measured"):
+        check.latency(make_model(SERIES, drift=0.12), p95_ms=50)
+
+
+def test_budgets_after_several_looks_are_judged_with_the_confidence_of_the_last(
+    check: EdgeCheck, recorded: list[Evidence], make_model: Make
+) -> None:
+    model = make_model(SERIES, judged=False, look_confidence=0.999)
+    with pytest.raises(CheckFailed, match="cannot show p95 < 99 ms"):
+        check.latency(model, p95_ms=99)
+    assert recorded[0].numbers["look_confidence"] == 0.999

@@ -48,7 +48,7 @@ def integer_pairs(draw: st.DrawFn) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 
 
 @given(float_pairs(), TOLERANCES, TOLERANCES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_mismatches_are_those_of_numpy_isclose_in_float64(
     pair: tuple[npt.NDArray[Any], npt.NDArray[Any]], atol: float, rtol: float
 ) -> None:
@@ -59,7 +59,7 @@ def test_mismatches_are_those_of_numpy_isclose_in_float64(
 
 
 @given(float_pairs() | integer_pairs())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_needed_tolerances_pass_and_less_does_not(pair: tuple[npt.NDArray[Any], npt.NDArray[Any]]) -> None:
     found = compare(*pair, atol=0, rtol=0)
     if math.isfinite(found.needed_atol):

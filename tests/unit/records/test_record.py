@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from pytest_edgedevice.records import Record, build, with_outcome
+from pytest_edgedevice.records import Record, build, with_conditions_after, with_outcome
 from pytest_edgedevice.values import Evidence
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def test_every_field_is_there_with_its_value(evidence: Evidence) -> None:
             "left_over": {"SOFTMAX": 1},
             "evidence": "1 delegate node in the prepared graph",
         },
-        "device": {"name": "local", "facts": FACTS},
+        "device": {"name": "local", "facts": FACTS, "recovered": [], "conditions": {}},
+        "device_log": {},
+        "repeated": "",
         "numbers": {"p95_ms": 3.5, "runs": 59},
     }
 
@@ -117,6 +119,46 @@ def test_whatever_a_check_hands_in_becomes_plain_json(value: Any, plain: Any) ->
 def test_any_numbers_can_be_written_and_fit_the_schema(value: Any) -> None:
     record = built(Evidence("metric", "pass", "", {"value": value}))
     assert json.loads(json.dumps(record, allow_nan=False)) == record
+    VALIDATOR.validate(record)
+
+
+def test_what_was_done_for_the_test_before_it_ran_is_kept_and_fits_the_schema(evidence: Evidence) -> None:
+    record = build(
+        evidence,
+        test="t.py::test_a",
+        facts=FACTS,
+        version="0.1.0",
+        time="2026-01-02T03:04:05.678+00:00",
+        recovered=("taken over from ada", "x" * 5000),
+        repeated="y" * 10_000,
+    )
+    assert record["device"]["recovered"] == ["taken over from ada", "x" * 1000]
+    assert record["repeated"] == "y" * 8000
+    VALIDATOR.validate(record)
+
+
+def test_what_the_device_told_before_and_after_is_kept_and_fits_the_schema(evidence: Evidence) -> None:
+    record = build(
+        evidence,
+        test="t.py::test_a",
+        facts=FACTS,
+        version="0.1.0",
+        time="2026-01-02T03:04:05.678+00:00",
+        conditions={"before": {"battery_percent": 80, "charging": True, "odd": math.nan}},
+        device_log={"logcat": "x" * 100_000 + "the end"},
+    )
+    after = with_conditions_after(record, {"battery_percent": 79})
+    assert record["device"]["conditions"] == {"before": {"battery_percent": 80, "charging": True, "odd": None}}
+    assert after["device"]["conditions"]["after"] == {"battery_percent": 79}
+    assert len(record["device_log"]["logcat"]) == 20_000
+    assert record["device_log"]["logcat"].endswith("the end")
+    VALIDATOR.validate(record)
+    VALIDATOR.validate(after)
+
+
+def test_a_record_from_before_devices_were_taken_over_still_fits_the_schema(evidence: Evidence) -> None:
+    record = built(evidence)
+    del record["repeated"], record["device"]["recovered"], record["device"]["conditions"], record["device_log"]
     VALIDATOR.validate(record)
 
 

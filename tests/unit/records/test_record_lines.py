@@ -171,6 +171,19 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str, text: str)
     assert caught.value.message.startswith(f"{path}:2: ")
 
 
+def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "out.jsonl").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(UsageError, match="larger than 512 MiB, too large for records"):
+        read_lines(tmp_path / "out.jsonl")
+
+
+def test_a_line_ends_where_json_lines_end(tmp_path: Path, record: dict[str, object]) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text(json.dumps({**record, "test": "a\u2028b"}, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    assert [one["test"] for one in read_lines(path)] == ["a\u2028b"]
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "out.jsonl"
