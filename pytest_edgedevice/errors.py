@@ -16,23 +16,29 @@ class EdgeDeviceError(Exception):
     Args:
         message: What, where and how much, in one or two lines.
         hint: What to do next, without the word "hint"; empty when there is nothing to add.
+
+    Attributes:
+        details: What the device's own logs said of it, title to text; printable, cut to a size, for the record.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details: dict[str, str] = {}
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
         # keyword-only arguments do not survive the default pickling, and xdist or a pool may pickle us
-        return (_rebuild, (type(self), self.message, self.hint))
+        return (_rebuild, (type(self), self.message, self.hint, self.details))
 
 
-def _rebuild(kind: type[EdgeDeviceError], message: str, hint: str) -> EdgeDeviceError:
-    return kind(message, hint=hint)
+def _rebuild(kind: type[EdgeDeviceError], message: str, hint: str, details: dict[str, str]) -> EdgeDeviceError:
+    error = kind(message, hint=hint)
+    error.details = details
+    return error
 
 
 class UsageError(EdgeDeviceError):
@@ -67,6 +73,14 @@ class DelegateError(ModelError):
     """The delegate asked for is absent, or did not take the whole model."""
 
 
+class DelegateImpossibleError(DelegateError):
+    """What runs models on this device can never offer that delegate, whatever the model; a matrix skips such pairs."""
+
+
+class UnsupportedError(EdgeDeviceError):
+    """A user's own program does not know an operation, which it may say; the runner tells what that means."""
+
+
 class InfraError(EdgeDeviceError):
     """The world failed, not the model: never counted as a failed assertion."""
 
@@ -77,6 +91,10 @@ class DeviceNotFoundError(InfraError):
 
 class DeviceBusyError(InfraError):
     """Somebody else holds the device; the message names the holder."""
+
+
+class DeviceQuarantinedError(InfraError):
+    """Every device that fits failed repeatedly and is quarantined; the message says which, why and until when."""
 
 
 class LeaseError(InfraError):
@@ -95,6 +113,10 @@ class DeviceFullError(TransportError):
     """No space left in the device's folder."""
 
 
+class OutputTooLongError(TransportError):
+    """A program printed more than a link keeps, and was killed."""
+
+
 class AgentDiedError(InfraError):
     """The process on the device ended by itself; signal or exit code and stderr are in the message."""
 
@@ -103,5 +125,13 @@ class DeadlineError(InfraError):
     """A wait reached its deadline."""
 
 
+class ContractError(InfraError):
+    """A user's own program, or the official tool, broke its file contract; that counts against no device."""
+
+
 class ProtocolError(InfraError):
     """The other end broke the wire protocol, or speaks another version of it."""
+
+
+DEVICE_FAULTS = (AgentDiedError, TransportError, DeadlineError, ProtocolError)
+"""What counts against a device: two in a row, and it is quarantined."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Fact = str | int | float | bool
 Verdict = Literal["pass", "fail", "inconclusive"]
 Outcome = Literal["passed", "failed", "inconclusive", "infra", "skipped"]
+Rule = Literal["wait", "inconclusive", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,25 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Disturbance:
+    """A condition of the device that moves times, met while it was measured.
+
+    Attributes:
+        condition: ``busy``, ``throttled``, ``hot``, ``battery_low``, ``charging`` or ``governor``.
+        moment: When: ``before``, ``after``, or a name that begins with ``during``.
+        rule: What the device's rules say to it.
+        text: In words and numbers, one clause.
+        passes: Whether it may pass if one waits.
+    """
+
+    condition: str
+    moment: str
+    rule: Rule
+    text: str
+    passes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Latency of a loaded model on its device, with what the verdict rests on.
 
@@ -146,7 +166,14 @@ class Timing:
         warmup_runs: Inferences made before ``samples_ns`` starts.
         steady: Whether warm-up ended because the series settled, not because its cap was reached.
         reason: Why the verdict is not ``pass``, one sentence; empty otherwise.
-        conditions: Facts before and after (clocks, load, temperature); the key names the moment.
+        conditions: Facts before, during and after (clocks, load, temperature); the key names the moment.
+        cold: Whether ``first_ms`` is the first inference since the model was loaded.
+        judged_from: Where in ``samples_ns`` the part begins that bounds, quantiles and verdict are of; 0 for all of it.
+        look_confidence: Confidence of each bound at the last look; with it the verdict can be computed again.
+        drift: Share by which the last third of the series is slower than the first, where that is shown; 0 otherwise.
+        needed: What would have decided a verdict that is inconclusive; empty otherwise.
+        disturbances: Which of the conditions may have moved the times, by the device's rules.
+        waited_s: How long the measurement waited for conditions to pass, seconds.
     """
 
     verdict: Verdict | None
@@ -167,6 +194,35 @@ class Timing:
     steady: bool
     reason: str = ""
     conditions: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
+    cold: bool = True
+    judged_from: int = 0
+    look_confidence: float | None = None
+    drift: float = 0.0
+    needed: str = ""
+    disturbances: tuple[Disturbance, ...] = ()
+    waited_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A median latency against those of earlier runs.
+
+    Attributes:
+        verdict: ``pass``; a regression is ``fail`` where the noise of earlier runs is known and ``warn`` where it is
+            not; ``new`` without earlier runs.
+        median_ms: The new one.
+        usual_ms: Typical of the earlier ones; None without any.
+        limit_ms: The largest that passes; None without any.
+        runs: How many earlier ones there are.
+        reason: Why it is neither ``pass`` nor ``new``; empty otherwise.
+    """
+
+    verdict: Literal["pass", "fail", "warn", "new"]
+    median_ms: float
+    usual_ms: float | None
+    limit_ms: float | None
+    runs: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +230,7 @@ class Evidence:
     """What one check saw, whether it passed or not; records are made of these.
 
     Attributes:
-        check: ``close``, ``latency``, ``size`` or ``metric``.
+        check: The method of ``edge_check``, e.g. ``close`` or ``latency``.
         verdict: The check's own verdict.
         message: The failure text; empty on pass.
         numbers: JSON-ready details, units in the key names.

@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from pytest_edgedevice.inventory.entries import DeviceEntry
 from pytest_edgedevice.inventory.load import Inventory, load_inventory
+from pytest_edgedevice.inventory.running import Running
 
-__all__ = ["DeviceEntry", "Inventory", "load_inventory"]
+__all__ = ["DeviceEntry", "Inventory", "Running", "load_inventory"]

@@ -5,18 +5,25 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.errors import ConfigError, SpecError
+from pytest_edgedevice.errors import SpecError
+from pytest_edgedevice.inventory.running import KEYS as RUNNING_KEYS
+from pytest_edgedevice.inventory.running import Running, RunningReader
+from pytest_edgedevice.inventory.tables import TableReader, kind_of
+from pytest_edgedevice.inventory.validity import rules_of
 from pytest_edgedevice.spec import BUILT_IN, KEYWORDS, KINDS, DeviceSpec, closest_first, parse_spec
+from pytest_edgedevice.validity import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pytest_edgedevice.values import Fact
 
-KEYS = ("spec", "kind", "address", "tags", "facts", "folder", "python", "engine")
+KEYS = ("spec", "kind", "address", "tags", "facts", "folder", "python", "engine", "cache_mb", "validity", *RUNNING_KEYS)
 ENGINES = ("litert", "tflite")
+MOST_CACHE_MB = 1_000_000
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _RESERVED = frozenset({*KINDS, *KEYWORDS, *BUILT_IN})
@@ -34,6 +41,9 @@ class DeviceEntry:
         folder: Absolute folder on the device for our files; None for the link's default.
         python: Interpreter that runs the agent there; None for the link's default.
         engine: Engine to use when the test names none; None for the device's default.
+        cache_mb: How many megabytes of models may stay there between sessions; 0 for none.
+        running: How models are run there.
+        rules: What becomes of a measurement there under conditions that disturb it.
     """
 
     name: str
@@ -43,30 +53,37 @@ class DeviceEntry:
     folder: str | None = None
     python: str | None = None
     engine: str | None = None
+    cache_mb: int = 0
+    running: Running = field(default_factory=Running)
+    rules: Rules = field(default_factory=Rules)
 
     def known_facts(self) -> dict[str, Fact]:
         """What expressions can be told of it before it was ever opened: kind, name, tags, free facts."""
         return {self.spec.kind: True, "name": self.name, **dict.fromkeys(self.tags, True), **self.facts}
 
 
-class EntryReader:
-    """Reads one table and says exactly where it is wrong.
+class EntryReader(TableReader):
+    """Reads one device's table.
 
     Args:
         where: File and table path, the beginning of every error text.
         name: The device's name.
         table: Its content, as parsed.
+        base: The device file's folder; paths of this host are relative to it.
+        rules: What holds for all devices of the file.
     """
 
-    def __init__(self, where: str, name: str, table: Any) -> None:
-        self._where = where
+    def __init__(self, where: str, name: str, table: Any, *, base: Path, rules: Rules) -> None:
+        is_table = isinstance(table, dict)
+        super().__init__(where, table if is_table else {})
         self._name = name
-        if not isinstance(table, dict):
+        self._base = base
+        self._rules = rules
+        if not is_table:
             self._fail(
-                f"must be a table, not {_kind_of(table)}",
+                f"must be a table, not {kind_of(table)}",
                 f'write [devices.{name}] and below it spec = "adb:SERIAL"',
             )
-        self._table: dict[str, Any] = table
 
     def read(self) -> DeviceEntry:
         """Check everything and build the entry."""
@@ -87,6 +104,9 @@ class EntryReader:
             folder=self._folder(),
             python=self._text("python"),
             engine=self._engine(),
+            cache_mb=self._cache_mb(),
+            running=RunningReader(self._where, self._table, base=self._base).read(),
+            rules=rules_of(f"{self._where[:-1]}.validity]", self._table, self._rules),
         )
 
     def _check_name(self) -> None:
@@ -126,7 +146,7 @@ class EntryReader:
     def _tags(self) -> tuple[str, ...]:
         tags = self._table.get("tags", [])
         if not isinstance(tags, list):
-            self._fail(f"tags must be a list of words, not {_kind_of(tags)}", 'write tags = ["camera"]')
+            self._fail(f"tags must be a list of words, not {kind_of(tags)}", 'write tags = ["camera"]')
         for tag in tags:
             self._check_word("tag", tag)
         return tuple(dict.fromkeys(tags))
@@ -134,11 +154,11 @@ class EntryReader:
     def _facts(self) -> dict[str, Fact]:
         facts = self._table.get("facts", {})
         if not isinstance(facts, dict):
-            self._fail(f"facts must be a table, not {_kind_of(facts)}", "write facts = { price_eur = 60 }")
+            self._fail(f"facts must be a table, not {kind_of(facts)}", "write facts = { price_eur = 60 }")
         for name, value in facts.items():
             self._check_word("fact", name)
             if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
-                self._fail(f"fact {name!r} is {_kind_of(value)}", "write a text, a finite number, true or false")
+                self._fail(f"fact {name!r} is {kind_of(value)}", "write a text, a finite number, true or false")
         return dict(facts)
 
     def _check_word(self, what: str, word: Any) -> None:
@@ -162,32 +182,12 @@ class EntryReader:
             self._fail(f"engine {engine!r} is no name of an engine", f"engines: {', '.join(ENGINES)}")
         return engine
 
-    def _text(self, key: str) -> str | None:
-        value = self._table.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            self._fail(f"{key} must be text, not {_kind_of(value)}", f'write {key} = "..."')
-        if not value or value != value.strip() or not value.isprintable() or value.startswith("-"):
+    def _cache_mb(self) -> int:
+        size = self._table.get("cache_mb", 0)
+        if type(size) is not int or not 0 <= size <= MOST_CACHE_MB:
+            shown = repr(size) if type(size) in (int, float) else kind_of(size)
             self._fail(
-                f"{key} is {value[:80]!r}: empty, padded, starting with a dash or with control characters",
-                f"write the {key} plainly, or leave the line out",
+                f"cache_mb is {shown:.80}, not a whole number from 0 to {MOST_CACHE_MB}",
+                "write cache_mb = 500 to let models of 500 MB stay there between sessions, or leave the line out",
             )
-        return value
-
-    def _fail(self, what: str, hint: str) -> NoReturn:
-        raise ConfigError(f"{self._where} {what}", hint=hint)
-
-
-def _kind_of(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"the number {value}"
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "text",
-        list: "a list",
-        dict: "a table",
-    }
-    return names.get(type(value), "a date or time")
+        return size

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.errors import ConfigError
 from pytest_edgedevice.inventory.entries import DeviceEntry, EntryReader
 from pytest_edgedevice.inventory.locate import PYPROJECT, locate
+from pytest_edgedevice.inventory.validity import rules_of
 from pytest_edgedevice.spec import BUILT_IN, DeviceSpec, FactInfo, Vocabulary, closest_first, parse_spec
+from pytest_edgedevice.validity import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.values import Fact
 
-KEYS = ("devices",)
+KEYS = ("devices", "validity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,16 @@ class Inventory:
     Attributes:
         path: The file they were read from; None when there is none.
         devices: Name to device, in the file's order.
+        rules: What becomes of a measurement on any other device under conditions that disturb it.
     """
 
     path: Path | None = None
     devices: Mapping[str, DeviceEntry] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
+
+    def rules_of(self, name: str) -> Rules:
+        """The rules for a device: those of its table, or those for all."""
+        return self.devices[name].rules if name in self.devices else self.rules
 
     def vocabulary(self) -> Vocabulary:
         """The built-in facts and, after them, the tags and free facts of all devices."""
@@ -73,12 +81,13 @@ def load_inventory(start: Path, *, explicit: Path | None = None) -> Inventory:
     tables = table.get("devices", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: [{prefix}devices] must be a table", hint=f"write [{prefix}devices.NAME]")
+    rules = rules_of(f"{path}: [{prefix}validity]", table, Rules())
     devices = {
-        name: EntryReader(f"{path}: [{prefix}devices.{name[:80]}]", name, content).read()
+        name: EntryReader(f"{path}: [{prefix}devices.{name[:80]}]", name, content, base=path.parent, rules=rules).read()
         for name, content in tables.items()
     }
     _check_words(path, devices)
-    return Inventory(path, devices)
+    return Inventory(path, devices, rules)
 
 
 def _check_words(path: Path, devices: Mapping[str, DeviceEntry]) -> None:

@@ -29,7 +29,7 @@ _SINGLE_WORD = re.compile(r"[A-Za-z0-9_.+-]+")
 _SHELL_SIGNS = frozenset("'\"`$\\;&<>|(){}[]*?!#~,/=%@")
 _USER_SIGNS = (_SHELL_SIGNS - {"\\", "@"}) | {":"}  # DOMAIN\user is a name, user:password is a leak
 _EXAMPLES = {
-    "adb": "adb:SERIAL, the serial as `adb devices` shows it",
+    "adb": "adb:SERIAL, the serial as `adb devices` shows it, or adb:HOST:PORT",
     "ssh": "ssh:[user@]host[:port]",
     "ios": "ios:UDID",
 }

@@ -37,10 +37,10 @@ HOST = textwrap.dedent("""
         import numpy as np
         steps = np.array([2**31 - 1], np.int32)
         threading.Thread(target=model.run, args=({"steps": steps},), kwargs={"timeout_s": 600}, daemon=True).start()
-        used = Path(f"/proc/{model._client.hello['pid']}/stat")
+        used = Path(f"/proc/{model._backend.client.hello['pid']}/stat")
         while int(used.read_text().rsplit(")", 1)[1].split()[11]) < 100:  # a second of processor time: it computes
             time.sleep(0.01)
-    print(transport.folder, model._client.hello["pid"], flush=True)
+    print(transport.folder, model._backend.client.hello["pid"], flush=True)
     time.sleep(600)
 """)
 

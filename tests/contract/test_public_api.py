@@ -17,6 +17,7 @@ from pytest_edgedevice.errors import (
     DeviceNotFoundError,
     EdgeDeviceError,
     InputError,
+    MissingExtraError,
     ProtocolError,
     SpecError,
     TransportError,
@@ -132,8 +133,8 @@ def test_a_link_whose_hardware_cannot_be_told_gives_the_device_back(monkeypatch:
     [
         (7, SpecError, "a device spec is a text"),
         ("cores >= 100000", DeviceNotFoundError, r"no device matches .* local \(cores=\d+\)"),
-        ("adb:X", EdgeDeviceError, "drives local devices only"),
-        ("ssh:board", DeviceNotFoundError, "drives local devices only"),
+        ("ios:X", EdgeDeviceError, "drives this machine, boards over SSH and phones over adb"),
+        ("ssh:no-such-board.invalid", TransportError, "cannot connect to no-such-board.invalid"),
     ],
 )
 def test_a_device_that_cannot_be_is_explained(spec: Any, kind: type[EdgeDeviceError], text: str) -> None:
@@ -151,7 +152,9 @@ def test_a_named_device_has_its_folder_and_its_engine(tmp_path: Path) -> None:
         f'[devices.desk]\nspec = "local"\nfolder = "{tmp_path / "here"}"\nengine = "tflite"\n', encoding="utf-8"
     )
     with open_device("desk", catalog=Catalog(load_inventory(tmp_path))) as desk:
-        assert (desk.name, len(list((tmp_path / "here").iterdir())), desk._engine) == ("desk", 1, "tflite")
+        assert (desk.name, len(list((tmp_path / "here").iterdir()))) == ("desk", 1)
+        with pytest.raises(MissingExtraError, match="tflite"):  # whose environment is another one
+            desk.load(TINY / "add_float32.tflite")
 
 
 def test_a_contributed_device_is_opened_by_its_name(tmp_path: Path) -> None:

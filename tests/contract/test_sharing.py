@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +19,6 @@ import pytest
 
 from pytest_edgedevice import Device, open_device
 from pytest_edgedevice.errors import DeviceBusyError, InputError
-from pytest_edgedevice.transports.sessions import end_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,19 +77,72 @@ def test_a_second_open_in_one_process_says_that_this_process_holds_it() -> None:
         open_device("local")
 
 
-def test_a_stopped_process_of_a_session_that_was_killed_is_ended_and_no_other(tmp_path: Path) -> None:
-    folders = [tmp_path / "edgedevice-session-a", tmp_path / "edgedevice-session-b"]
-    wait = "import sys; sys.stdin.read()"
-    left, other = (
-        subprocess.Popen([sys.executable, "-c", wait, "--folder", str(folder)], stdin=subprocess.PIPE)
-        for folder in folders
+OWNER = """
+import os, sys
+from pytest_edgedevice import open_device
+device = open_device("local")
+model = device.load(sys.argv[1])
+print(device._transport.folder, model._backend.client.hello["pid"], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """The folder of a session whose owner was killed while its agent was stopped, and the agent's number."""
+    (tmp_path / "theirs").mkdir(exist_ok=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(ADD)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "theirs")},
     )
-    with left, other:
-        os.kill(left.pid, signal.SIGSTOP)
-        end_leftovers(folders[0])
-        assert left.wait(30) == -signal.SIGKILL
-        assert other.poll() is None
-        other.kill()
+    with owner:
+        assert owner.stdout is not None
+        folder, agent = owner.stdout.readline().split()
+        os.kill(int(agent), signal.SIGSTOP)
+        while state(int(agent)) not in "TX":  # another of its threads could still see the end of its stream
+            time.sleep(0.001)
+        owner.send_signal(signal.SIGKILL)
+    yield Path(folder), int(agent)
+    if alive(int(agent)):
+        with contextlib.suppress(ProcessLookupError):  # it may end between the two
+            os.kill(int(agent), signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    return state(pid) not in "ZX"
+
+
+def state(pid: int) -> str:
+    """The letter that the kernel gives; X where there is no such process any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "X"
+
+
+@pytest.fixture(params=["theirs", "ours"], ids=["in the same place", "under another TMPDIR"])
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Where this session's folder is made."""
+    (tmp_path / request.param).mkdir(exist_ok=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / request.param))
+
+
+@pytest.mark.usefixtures("_temporary")
+def test_a_stopped_agent_of_a_killed_session_is_gone_with_its_folder_when_the_next_has_opened(
+    crashed: tuple[Path, int],
+) -> None:
+    folder, agent = crashed
+    with open_device("local"):
+        assert (alive(agent), folder.exists()) == (False, False)
+
+
+@pytest.mark.usefixtures("_temporary")
+def test_what_was_cleaned_up_is_told(crashed: tuple[Path, int]) -> None:
+    with open_device("local") as device:
+        assert device.recovered[1:] == ("ended 1 process", f"removed {crashed[0]}")
 
 
 @pytest.mark.parametrize(

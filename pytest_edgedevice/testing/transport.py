@@ -1,30 +1,20 @@
-"""Contracts that every transport and every agent must keep, as test classes.
-
-Whoever adds one subclasses the contract as ``Test...`` and gives the fixture it
-asks for; our own ones live by the same classes. Devices need a POSIX shell.
-Knows transports, the wire and runners; nothing of pytest but its fixtures.
-"""
+"""What every link must keep; see ``TransportContract``."""
 
 from __future__ import annotations
 
 import hashlib
-import struct
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.agent.wire import describe, split_tensors
-from pytest_edgedevice.errors import DeadlineError, EdgeDeviceError, ProtocolError, TransportError
-from pytest_edgedevice.runners.client import AgentClient
+from pytest_edgedevice.errors import DeadlineError, TransportError
+from pytest_edgedevice.testing.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_edgedevice.transports.base import Transport
-
-PATIENCE_S = 30.0
-"""Deadline for what should take no time; a test that needs all of it has failed."""
 
 ALIVE = """
 for _ in 1 2 3 4 5 6 7 8 9; do
@@ -33,8 +23,6 @@ for _ in 1 2 3 4 5 6 7 8 9; do
 done
 echo alive
 """
-
-StartAgent = Callable[[], AgentClient]
 
 
 def shell(transport: Transport, script: str, *arguments: str) -> str:
@@ -74,6 +62,17 @@ class TransportContract:
     def test_a_signal_is_told(self, transport: Transport) -> None:
         """As a negative number."""
         assert transport.run(["sh", "-c", "kill -SEGV $$"], timeout_s=PATIENCE_S).returncode == -11
+
+    def test_conditions_are_names_and_plain_values(self, transport: Transport) -> None:
+        """Records hold them; none is a sign of an unknown one."""
+        told = transport.conditions()
+        assert {type(name) for name in told} <= {str}
+        assert {type(value) for value in told.values()} <= {str, int, float, bool}
+        assert transport.is_alive
+
+    def test_of_a_process_that_is_not_ours_no_log_is_told(self, transport: Transport) -> None:
+        """A log holds other people's secrets."""
+        assert transport.aftermath(1, time.time()) == {}
 
     def test_a_program_that_is_not_there_is_an_error(self, transport: Transport) -> None:
         """Of the link's kind, with its name."""
@@ -122,6 +121,23 @@ class TransportContract:
             source.mkdir()
         with pytest.raises(TransportError, match=what):
             transport.push(source, timeout_s=PATIENCE_S)
+
+    def test_many_files_are_pushed_as_one_by_one(self, transport: Transport, tmp_path: Path) -> None:
+        """Small, large, empty and equal ones, told in order."""
+        contents = [b"a", b"bc" * 300_000, b"", b"a", *(b"%d" % number for number in range(100))]
+        sources = [_file(tmp_path, content, name=f"f{number}") for number, content in enumerate(contents)]
+        pushed = transport.push_all(sources, timeout_s=PATIENCE_S)
+        assert [one.sha256 for one in pushed] == [_sha256(content) for content in contents]
+        assert pushed[3].sent_bytes == 0
+        assert sum(one.sent_bytes for one in pushed) == sum(map(len, set(contents)))
+        paths = [f"{transport.folder}/{one.sha256}" for one in pushed]
+        assert shell(transport, 'cat "$@"', *paths).encode() == b"".join(contents)
+
+    def test_of_many_files_one_that_is_none_is_told(self, transport: Transport, tmp_path: Path) -> None:
+        """And the error names it."""
+        with pytest.raises(TransportError, match="missing"):
+            transport.push_all([_file(tmp_path, b"there"), tmp_path / "missing"], timeout_s=PATIENCE_S)
+        assert transport.push(_file(tmp_path, b"next"), timeout_s=PATIENCE_S).sent_bytes == 4
 
     def test_placed_bytes_are_at_the_path_that_is_returned(self, transport: Transport) -> None:
         """Twice the same bytes are one file."""
@@ -190,111 +206,6 @@ class TransportContract:
         assert all(isinstance(value, str | int | float | bool) for value in transport.facts().values())
 
 
-class AgentContract:
-    """Subclass as ``Test...`` and provide ``start_agent`` and ``add_model``, the bytes of a float32 ``sum = a + b``."""
-
-    @pytest.fixture
-    def start_agent(self) -> StartAgent:
-        """A function that starts an agent and returns a client that has read its hello."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def add_model(self) -> bytes:
-        """A model with inputs ``a`` and ``b`` and the output ``sum``, each [1,4] float32."""
-        raise NotImplementedError
-
-    def test_the_hello_tells_what_it_serves(self, start_agent: StartAgent) -> None:
-        """At least the operations of version 1."""
-        with _closing(start_agent()) as agent:
-            assert {"have", "put", "load", "run", "measure", "facts", "bye"} <= set(agent.hello["operations"])
-            assert agent.hello["clock_tick_ns"] >= 1
-
-    def test_a_blob_arrives_in_chunks(self, start_agent: StartAgent, add_model: bytes) -> None:
-        """And is there afterwards, not before."""
-        with _closing(start_agent()) as agent:
-            sha256 = _sha256(add_model)
-            before = _ask(agent, "have", sha256=sha256)["present"]
-            _put(agent, add_model)
-            assert (before, _ask(agent, "have", sha256=sha256)["present"]) == (False, True)
-
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [("sha256", "../../etc/passwd"), ("sha256", 7), ("offset", 1), ("offset", -1), ("total", 2), ("total", True)],
-    )
-    def test_a_blob_that_does_not_fit_is_refused(self, start_agent: StartAgent, field: str, value: Any) -> None:
-        """Names that lead elsewhere, gaps, lies about the size."""
-        with _closing(start_agent()) as agent:
-            fields: dict[str, Any] = {"sha256": _sha256(b"abc"), "offset": 0, "total": 3, field: value}
-            with pytest.raises(ProtocolError):
-                agent.request("put", fields, [b"abc"], timeout_s=PATIENCE_S)
-
-    def test_a_blob_with_another_hash_is_refused(self, start_agent: StartAgent) -> None:
-        """The last chunk tells."""
-        with _closing(start_agent()) as agent, pytest.raises(ProtocolError, match="hash"):
-            agent.request("put", {"sha256": _sha256(b"abc"), "offset": 0, "total": 3}, [b"abd"], timeout_s=PATIENCE_S)
-
-    def test_a_model_runs(self, start_agent: StartAgent, add_model: bytes) -> None:
-        """Two samples in, two out, exactly, with their times."""
-        with _closing(start_agent()) as agent:
-            loaded = _load(agent, add_model)
-            assert sorted(spec["name"] for spec in loaded["inputs"]) == ["a", "b"]
-            frame = agent.request("run", *_add_request(2), timeout_s=PATIENCE_S)
-            parts = {part.name: part for part in split_tensors(frame.header, frame.payload)}
-            assert struct.unpack("<8f", parts["sum"].data) == tuple(11.0 * at for at in range(8))
-            assert (parts["inference_ns"].role, parts["inference_ns"].shape) == ("timing", (2,))
-
-    def test_requests_may_be_sent_ahead(self, start_agent: StartAgent, add_model: bytes) -> None:
-        """As many as the hello allows; replies come in order."""
-        with _closing(start_agent()) as agent:
-            _load(agent, add_model)
-            numbers = [agent.send("facts", timeout_s=PATIENCE_S) for _ in range(agent.hello["window"])]
-            for number in numbers:
-                agent.receive("facts", number, timeout_s=PATIENCE_S, max_reply_bytes=0)
-
-    def test_a_series_has_the_length_that_was_asked_for(self, start_agent: StartAgent, add_model: bytes) -> None:
-        """Positive nanoseconds."""
-        with _closing(start_agent()) as agent:
-            _load(agent, add_model)
-            fields, buffers = _add_request(1)
-            fields |= {"runs": 7, "batch": 2, "settle": 1, "max_ns": 10**12}
-            frame = agent.request("measure", fields, buffers, timeout_s=PATIENCE_S)
-            (part,) = split_tensors(frame.header, frame.payload)
-            assert (part.role, part.dtype, part.shape) == ("timing", "int64", (7,))
-            assert all(value >= 0 for value in struct.unpack("<7q", part.data))
-
-    @pytest.mark.parametrize("delegate", ["", "warp", "external:/no/such/library.so"])
-    def test_a_delegate_that_is_not_there_is_refused(
-        self, start_agent: StartAgent, add_model: bytes, delegate: str
-    ) -> None:
-        """And the agent goes on: the model can be loaded without it."""
-        with _closing(start_agent()) as agent:
-            with pytest.raises(EdgeDeviceError):
-                _load(agent, add_model, delegate=delegate)
-            assert _load(agent, add_model)["placement"]["nodes"] == 1
-
-    @pytest.mark.parametrize("operation", ["run", "measure"])
-    def test_nothing_runs_without_a_model(self, start_agent: StartAgent, operation: str) -> None:
-        """It is a breach of the protocol."""
-        with _closing(start_agent()) as agent, pytest.raises(ProtocolError):
-            agent.request(operation, *_add_request(1), timeout_s=PATIENCE_S)
-
-    def test_an_unknown_operation_is_refused(self, start_agent: StartAgent) -> None:
-        """By name."""
-        with _closing(start_agent()) as agent, pytest.raises(ProtocolError, match="fly"):
-            agent.request("fly", timeout_s=PATIENCE_S)
-
-
-class _closing:  # noqa: N801 - read as contextlib.closing
-    def __init__(self, agent: AgentClient) -> None:
-        self._agent = agent
-
-    def __enter__(self) -> AgentClient:
-        return self._agent
-
-    def __exit__(self, *_: object) -> None:
-        self._agent.close()
-
-
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -303,29 +214,3 @@ def _file(folder: Path, content: bytes, *, name: str = "model.bin") -> Path:
     path = folder / name
     path.write_bytes(content)
     return path
-
-
-def _ask(agent: AgentClient, operation: str, **fields: Any) -> dict[str, Any]:
-    return agent.request(operation, fields, timeout_s=PATIENCE_S).header
-
-
-def _put(agent: AgentClient, content: bytes, *, chunk_bytes: int = 100) -> None:
-    for offset in range(0, len(content), chunk_bytes):
-        fields = {"sha256": _sha256(content), "offset": offset, "total": len(content)}
-        chunk = content[offset : offset + chunk_bytes]
-        complete = agent.request("put", fields, [chunk], timeout_s=PATIENCE_S).header["complete"]
-        assert complete == (offset + len(chunk) == len(content))
-
-
-def _load(agent: AgentClient, content: bytes, *, delegate: str = "cpu") -> dict[str, Any]:
-    if not _ask(agent, "have", sha256=_sha256(content))["present"]:
-        _put(agent, content)
-    fields = {"delegate": delegate, "engine": "", "threads": 1, "allow_fallback": False, "delegate_options": {}}
-    return _ask(agent, "load", sha256=_sha256(content), **fields)
-
-
-def _add_request(samples: int) -> tuple[dict[str, Any], list[bytes]]:
-    count = 4 * samples
-    buffers = [struct.pack(f"<{count}f", *(scale * at for at in range(count))) for scale in (1.0, 10.0)]
-    entries = [describe(name, "float32", (samples, 1, 4)) for name in ("a", "b")]
-    return {"samples": samples, "tensors": entries}, buffers

@@ -1,0 +1,65 @@
+"""What is asked when a model is loaded, checked before anything starts."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_edgedevice.errors import DelegateError, InputError, ModelError
+
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi")
+
+
+def model_file(path: str | os.PathLike[str]) -> Path:
+    """Find a model's file.
+
+    Raises:
+        ModelError: It is missing, a folder or empty.
+        InputError: That is no path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a model is named by its path, not by {type(path).__name__}")
+    source = Path(path)
+    if not source.is_file():
+        what = "is a folder" if source.is_dir() else "is no regular file" if source.exists() else "does not exist"
+        hint = "name the .tflite file in it" if source.is_dir() else f"paths are relative to {Path.cwd()}"
+        raise ModelError(f"model {str(source)!r} {what}", hint=hint)
+    if source.stat().st_size == 0:
+        raise ModelError(f"model {str(source)!r} is empty")
+    return source
+
+
+def check_seconds(name: str, value: Any, *, zero: bool = False) -> None:
+    """Refuse what is no finite span of time.
+
+    Raises:
+        InputError: It is none; the message names the argument.
+    """
+    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not sound or value < 0 or (value == 0 and not zero):
+        raise InputError(f"{name} must be a {'' if zero else 'positive '}number of seconds, not {value!r:.60}")
+
+
+def check_arguments(delegate: Any, threads: Any, fallback: str, *, engine: Any, options: Any) -> None:
+    """Refuse arguments of ``Device.load`` that cannot be, before anything starts.
+
+    Raises:
+        InputError, DelegateError: Which, and what it may be.
+    """
+    if not isinstance(delegate, str) or not isinstance(engine, str):
+        raise InputError(f"delegate and engine are names, e.g. 'cpu' and 'litert', not {delegate!r} and {engine!r}")
+    library = delegate.removeprefix("external:")
+    if options is not None and not isinstance(options, Mapping):
+        raise InputError(f"delegate_options is a mapping of option to value, not {options!r:.60}")
+    if options and library == delegate and delegate != "npu":
+        raise InputError(f"delegate_options are for npu and external:PATH delegates; {delegate!r} takes none")
+    if delegate not in DELEGATES and (library == delegate or not library):
+        known = ", ".join(DELEGATES)
+        raise DelegateError(f"delegate {delegate!r} is unknown; known are {known}, external:PATH")
+    if type(threads) is not int or not 1 <= threads <= 1024:
+        raise InputError(f"threads must be a whole number from 1 to 1024, not {threads!r}")
+    if fallback not in ("fail", "allow"):
+        raise InputError(f"fallback must be 'fail' or 'allow', not {fallback!r}")
