@@ -54,11 +54,14 @@ class _Reports:
         self._config = config
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if hasattr(report, "edgedevice"):
+        # the other is pytest-xdist's word for a test whose worker crashed
+        crashed = str(report.when) == "???" and is_configured(self._config)
+        if crashed or hasattr(report, "edgedevice"):
             from pytest_edgedevice.plugin.reporting import collector_of
 
             settings_of(self._config)
-            collector_of(self._config).take(report)
+            collector = collector_of(self._config)
+            (collector.take_crash if crashed else collector.take)(report)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,6 +90,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         generate(metafunc)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a worker of ``--dist loadgroup``, make sure that device tests stay in their groups."""
+    if getattr(config.option, "loadgroup", False) and any(is_device_test(item) for item in items):
+        from pytest_edgedevice.plugin.crowd import keep_groups
+
+        keep_groups(items)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Check device specs once, before the first test, and only where a test needs a device."""
@@ -103,15 +115,53 @@ def _check_devices(config: pytest.Config) -> None:
     check_devices(config)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Note which device a test uses, and skip it where that does not fit."""
-    result = yield
-    if is_device_test(item):
-        from pytest_edgedevice.plugin.outcomes import note_setup
+    """Let go of a device that does not suit a test, note which one it uses, and skip it where that does not fit."""
+    if not is_device_test(item):
+        return (yield)
+    from pytest_edgedevice.plugin.repeating import setup
 
-        note_setup(item)
-    return result
+    return (yield from setup(item))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Repeat a test once whose device was lost and came back."""
+    if not is_device_test(item):
+        return (yield)
+    from pytest_edgedevice.plugin.repeating import call
+
+    return (yield from call(item))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
+    """Say how the device did in a test, and hand it back where that is due."""
+    if not is_device_test(item):
+        return (yield)
+    from pytest_edgedevice.plugin.repeating import teardown
+
+    return (yield from teardown(item, nextitem))
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """With ``-n auto``, as many workers as there are devices, where devices were named."""
+    from pytest_edgedevice.plugin.crowd import auto_workers
+
+    return auto_workers(config) if is_configured(config) else None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say at the start that workers will wait for each other."""
+    if not (
+        getattr(config.option, "tx", None) and config.pluginmanager.hasplugin("dsession") and is_configured(config)
+    ):
+        return None
+    from pytest_edgedevice.plugin.crowd import crowd_warning
+
+    return crowd_warning(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_edgedevice.errors import InfraError
+
 HOUSE = Path(__file__).parent.parent
 LIBRARY = Path(os.__file__).parent
 MACHINERY = frozenset({"_pytest", "pluggy", "xdist"})
@@ -46,6 +48,13 @@ def is_infra(error: BaseException) -> bool:
     from pytest_edgedevice.errors import InfraError
 
     return isinstance(error, InfraError)
+
+
+def fault_in(error: BaseException, kinds: tuple[type[InfraError], ...]) -> InfraError | None:
+    """The first of these faults in an exception, or in a group of them."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if (found := fault_in(one, kinds))), None)
+    return error if isinstance(error, kinds) else None
 
 
 def expected_by_name(error: BaseException, raises: Any) -> bool:

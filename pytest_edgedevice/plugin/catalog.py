@@ -1,8 +1,9 @@
 """Which devices can be named: the device file's, and those that other plugins contribute.
 
 Read once, and only in runs with device tests. What cannot be understood is told
-once, before the first test. Imports no arrays: the controller of pytest-xdist
-checks specs too, and opens nothing.
+once, before the first test. Imports no arrays unless it is asked what devices there
+are: the controller of pytest-xdist checks specs too, and opens nothing for that,
+except contributed devices whose facts a spec seems to speak of.
 """
 
 from __future__ import annotations
@@ -13,25 +14,51 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_edgedevice.errors import ConfigError, SpecError, UsageError
+from pytest_edgedevice.interfaces import DeviceLike
 from pytest_edgedevice.inventory import Inventory, load_inventory
 from pytest_edgedevice.plugin.options import settings_of
-from pytest_edgedevice.spec import BUILT_IN, KEYWORDS, KINDS
+from pytest_edgedevice.spec import BUILT_IN, KEYWORDS, KINDS, parse_expression
 from pytest_edgedevice.transports.base import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_edgedevice.opening import Catalog
+    from pytest_edgedevice.spec import Expression
 
-Known = tuple[Inventory, dict[str, "Callable[[], Transport]"]]
-KNOWN = pytest.StashKey[Known]()
+Known = tuple[Inventory, dict[str, "Callable[[], Transport | DeviceLike]"]]
+KNOWN: pytest.StashKey[Known] = pytest.StashKey()
+CATALOG: pytest.StashKey[Catalog] = pytest.StashKey()
 
 
 def catalog(config: pytest.Config) -> Catalog:
-    """What ``open_device`` looks names up in."""
+    """What ``open_device`` looks names up in; it remembers the contributed devices that were opened."""
     from pytest_edgedevice.opening import Catalog
 
-    return Catalog(*known_devices(config))
+    if CATALOG not in config.stash:
+        config.stash[CATALOG] = Catalog(*known_devices(config))
+    return config.stash[CATALOG]
+
+
+def forget_devices(config: pytest.Config) -> None:
+    """Ask the hooks anew the next time: not all of them were there yet."""
+    keys: tuple[pytest.StashKey[Any], ...] = (KNOWN, CATALOG)
+    for key in keys:
+        if key in config.stash:
+            del config.stash[key]
+
+
+def expression_of(config: pytest.Config, text: str) -> Expression:
+    """Understand an expression; contributed devices are only opened where nothing else explains it.
+
+    Raises:
+        SpecError: It cannot be understood.
+        ConfigError: The device file is wrong.
+    """
+    inventory, contributed = known_devices(config)
+    if contributed:
+        return catalog(config).expression(text)
+    return parse_expression(text, vocabulary=inventory.vocabulary())
 
 
 def known_devices(config: pytest.Config) -> Known:
@@ -67,7 +94,7 @@ def check_devices(config: pytest.Config) -> None:
         inventory, contributed = known_devices(config)
         for spec in settings.devices:
             if spec not in contributed:
-                inventory.parse(spec)
+                (catalog(config) if contributed else inventory).parse(spec)
     except SpecError as error:
         raise pytest.UsageError(f"{settings.origin} {spec!r}: {error}") from None
     except UsageError as error:
@@ -92,15 +119,16 @@ def _checked(devices: Any) -> dict[str, Any]:
     return dict(devices)
 
 
-def _opener(name: str, factory: Callable[[], Any]) -> Callable[[], Transport]:
+def _opener(name: str, factory: Callable[[], Any]) -> Callable[[], Transport | DeviceLike]:
     """Hold a contributed function to its word."""
 
-    def opened() -> Transport:
+    def opened() -> Transport | DeviceLike:
         link = factory()
-        if not isinstance(link, Transport):
+        if not isinstance(link, Transport | DeviceLike):
             raise ConfigError(
                 f"device {name!r}: its pytest_edgedevice_devices hook opened {type(link).__name__}, not a Transport",
-                hint="derive it from pytest_edgedevice.transports.base.Transport",
+                hint="derive it from pytest_edgedevice.transports.base.Transport, "
+                "or offer all of pytest_edgedevice.interfaces.DeviceLike",
             )
         return link
 

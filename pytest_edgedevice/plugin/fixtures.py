@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_edgedevice.checks import EdgeCheck
-    from pytest_edgedevice.device import Device
     from pytest_edgedevice.goldens import Golden
-    from pytest_edgedevice.runners.loaded import LoadedModel
+    from pytest_edgedevice.interfaces import DeviceLike, LoadedModelLike
 
 
 FIXTURES = frozenset({"edge_device", "edge_model", "edge_delegate", "edge_check", "edge_golden"})
@@ -30,16 +29,15 @@ def is_device_test(item: Any) -> bool:
 
 
 @pytest.fixture(scope="session")
-def edge_device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    """The leased device under test, ours alone until the session ends.
+def edge_device(request: pytest.FixtureRequest) -> Iterator[DeviceLike]:
+    """The leased device under test, ours alone until the session ends (see also ``--edge-hold``, ``edge_shared``).
     Example::
         def test_enough_memory(edge_device):
             assert edge_device.facts["memory_mb"] >= 500
     """
-    from pytest_edgedevice.plugin.session import open_for_session
+    from pytest_edgedevice.plugin.holding import held
 
-    spec = getattr(request, "param", None) or settings_of(request.config).devices[0]
-    with open_for_session(request.config, spec) as device:
+    with held(request) as device:
         yield device
 
 
@@ -57,8 +55,8 @@ def edge_delegate(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def edge_model(
-    request: pytest.FixtureRequest, edge_device: Device, edge_delegate: str
-) -> Iterator[Callable[..., LoadedModel]]:
+    request: pytest.FixtureRequest, edge_device: DeviceLike, edge_delegate: str
+) -> Iterator[Callable[..., LoadedModelLike]]:
     """Load model files on the device with the test's delegate; they end with the test.
     Example::
         def test_model(edge_model):
@@ -97,7 +95,7 @@ def edge_golden(request: pytest.FixtureRequest) -> Callable[..., Golden]:
 
 @pytest.fixture
 def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
-    """Assertions that record what they saw: ``close``, ``latency``, ``size``, ``metric``.
+    """Assertions that record what they saw: ``close``, ``latency``, ``faster``, ``size``, ``metric``.
     Example::
         def test_fast_and_right(edge_model, edge_golden, edge_check):
             model, golden = edge_model("face_detector.tflite"), edge_golden("faces")
@@ -105,7 +103,8 @@ def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
             edge_check.latency(model, p95_ms=100)
     """
     from pytest_edgedevice.checks import EdgeCheck
+    from pytest_edgedevice.plugin.baselines import comparer
     from pytest_edgedevice.plugin.recording import recorder
 
     policy: Any = settings_of(request.config).on_inconclusive
-    return EdgeCheck(recorder(request.node), on_inconclusive=policy)
+    return EdgeCheck(recorder(request.node), on_inconclusive=policy, baseline=comparer(request.node))

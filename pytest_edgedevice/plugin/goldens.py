@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-SETTLED = pytest.StashKey[set["Path"]]()
-"""Golden folders that this run recorded, or warned that it did not."""
+SETTLED = pytest.StashKey[dict["Path", str]]()
+"""Golden folders that this run recorded, with the test that did; or warned that it did not, with an empty text."""
 
 
 class GoldenNotUpdatedWarning(pytest.PytestWarning):
@@ -47,9 +47,9 @@ class GoldenOpener:
         """
         settings = settings_of(self._request.config)
         folder = find(name, self._request, settings.goldens, habit="goldens", error=GoldenError)
-        settled = self._request.config.stash.setdefault(SETTLED, set())
+        settled = self._request.config.stash.setdefault(SETTLED, {})
         if settings.update_goldens and reference is None and folder.resolve() not in settled:
-            settled.add(folder.resolve())
+            settled[folder.resolve()] = ""
             warnings.warn(
                 f"golden {str(name)!r}: --edge-update-goldens updated nothing here, for edge_golden({str(name)!r}) "
                 "got no reference=CALLABLE to compute the references",
@@ -58,7 +58,14 @@ class GoldenOpener:
             )
         if settings.update_goldens and reference is not None:
             changes = record_references(folder, reference)
-            settled.add(folder.resolve())
+            test = self._request.node.nodeid
+            before = settled.get(folder.resolve()) or test
+            settled[folder.resolve()] = before
+            if changes and before != test:
+                raise GoldenError(
+                    f"golden {str(name)!r} was recorded in this run by {before} already, and is other now: {changes}",
+                    hint="give all tests of one golden the same reference callable, and one that always gives the same",
+                )
             if changes:
                 pytest.fail(f"golden {str(name)!r}: {changes}; run again without --edge-update-goldens", pytrace=False)
         golden = load_golden(folder, reference=reference)

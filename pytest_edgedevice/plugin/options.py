@@ -22,8 +22,8 @@ PARSER = pytest.StashKey[pytest.Parser]()
 """The parser that ``--device`` was added to; absent where somebody else owns that option."""
 SETTINGS = pytest.StashKey["Settings"]()
 DEFAULT_DEVICE = "local"
-WAIT_S, WAIT_CI_S, TIMEOUT_S = 60.0, 600.0, 60.0
-DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu")
+WAIT_S, WAIT_CI_S, TIMEOUT_S, RECONNECT_S = 60.0, 600.0, 60.0, 60.0
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi")
 """The same as ``device.DELEGATES``, which start-up must not import; a test compares them."""
 
 
@@ -33,10 +33,13 @@ INI_KEYS: dict[str, tuple[Literal["linelist", "string", "paths"], str]] = {
     "edge_engine": ("string", "inference runtime, as --edge-engine"),
     "edge_threads": ("string", "threads for kernels, as --edge-threads"),
     "edge_wait": ("string", "seconds to wait for a device, as --edge-wait"),
+    "edge_hold": ("string", "session or test, as --edge-hold"),
+    "edge_reconnect": ("string", "seconds to wait for a lost device, as --edge-reconnect"),
     "edge_timeout": ("string", "seconds for each exchange, as --edge-timeout"),
     "edge_report": ("linelist", "reports to write, as --edge-report, one a line"),
     "edge_config": ("string", "device file, as --edge-config; relative to the ini file"),
-    "edge_inconclusive": ("string", "fail or warn, as --edge-inconclusive"),
+    "edge_inconclusive": ("string", "fail, warn or xfail, as --edge-inconclusive"),
+    "edge_baseline": ("string", "file of earlier latencies, as --edge-baseline; relative to the ini file"),
     "edge_models": ("paths", "folders with model files. Example: edge_models = models"),
     "edge_goldens": ("paths", "folders with golden sets. Example: edge_goldens = tests/goldens"),
 }
@@ -46,10 +49,14 @@ DELEGATE_MARKER = (
     "options is a mapping for an external delegate."
 )
 REQUIRES_MARKER = (
-    "edge_requires(expression): skip the test on devices that do not fit, e.g. "
+    "edge_requires(expression): run the test on a device of the pool that fits, skip it where none does, e.g. "
     '@pytest.mark.edge_requires("linux and cores>=2").'
 )
-MARKERS = (DELEGATE_MARKER, REQUIRES_MARKER)
+SHARED_MARKER = (
+    "edge_shared: numeric only: this machine may be used at the same time by other tests that say so too, and "
+    "nothing can be measured then, e.g. @pytest.mark.edge_shared."
+)
+MARKERS = (DELEGATE_MARKER, REQUIRES_MARKER, SHARED_MARKER)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -86,6 +93,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "Example: --edge-wait 300",
     )
     group.addoption(
+        "--edge-hold",
+        metavar="HOW",
+        help="how long to keep a device: session (default), or test: hand it over between two tests when somebody "
+        "waits for it. Example: --edge-hold test",
+    )
+    group.addoption(
+        "--edge-reconnect",
+        metavar="SECONDS",
+        help="wait this long for a device that was lost, and repeat the test once when it is back; 0 does neither "
+        f"(default: {RECONNECT_S:g}). Example: --edge-reconnect 180",
+    )
+    group.addoption(
         "--edge-timeout",
         metavar="SECONDS",
         help=f"deadline for each exchange with the device (default: {TIMEOUT_S:g}). Example: --edge-timeout 10",
@@ -107,8 +126,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--edge-inconclusive",
         metavar="POLICY",
-        help="what a latency that can be shown neither within nor over its budget does: fail (default) or warn. "
+        help="what a latency that can be shown neither within nor over its budget does: fail (default), warn or "
+        "xfail. "
         "Example: --edge-inconclusive warn",
+    )
+    group.addoption(
+        "--edge-baseline",
+        metavar="PATH",
+        help="compare latencies with those of earlier runs in this file: a regression fails where their noise is known "
+        "(ten runs), and warns before. Example: --edge-baseline pixel8.jsonl",
+    )
+    group.addoption(
+        "--edge-update-baseline",
+        action="store_true",
+        default=None,
+        help="add the latencies of tests that passed to the file of --edge-baseline. "
+        "Example: --edge-baseline pixel8.jsonl --edge-update-baseline",
     )
     for key, (kind, text) in INI_KEYS.items():
         parser.addini(key, text, type=kind)

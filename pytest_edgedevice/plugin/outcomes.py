@@ -13,23 +13,48 @@ import pytest
 
 from pytest_edgedevice.plugin.blame import RANK, expected_by_name, is_infra, is_ours, outcome_of, shorten
 from pytest_edgedevice.plugin.fixtures import is_device_test
+from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.parametrize import required_expressions
-from pytest_edgedevice.plugin.recording import DEVICE, PROPERTY, RECORDS, keep_error, note_device
+from pytest_edgedevice.plugin.recording import (
+    DEVICE,
+    NOTE_PROPERTY,
+    NOTES,
+    OUTCOME,
+    PROPERTY,
+    RECORDS,
+    keep_error,
+    note_conditions_after,
+    note_device,
+    note_error,
+    note_recovery,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-OUTCOME = pytest.StashKey[str]()
+    from pytest_edgedevice.interfaces import DeviceLike
 
 
 def note_setup(item: pytest.Item) -> None:
     """Note the device of a test that asks for no model, and whether it fits."""
     device = getattr(item, "funcargs", {}).get("edge_device")
-    if device is not None and DEVICE not in item.stash:
+    if device is not None:
         from pytest_edgedevice.plugin.session import require
 
-        note_device(item, device)
+        use(item, device)
         require(item, device, required_expressions(item))
+
+
+def use(item: pytest.Item, device: DeviceLike) -> None:
+    """Note that a test uses a device, and what had to be done for it before."""
+    from pytest_edgedevice.plugin.holding import holding_of
+
+    holding = holding_of(item.config)
+    if item.stash.get(DEVICE, None) is not device:
+        note_device(item, device)
+    if device is holding.device:
+        news, holding.told = tuple(device.recovered)[holding.told :], len(device.recovered)
+        note_recovery(item, device, news)
 
 
 def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -39,6 +64,8 @@ def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None,
     if not (ours or is_device_test(item) or DEVICE in item.stash or RECORDS in item.stash):
         return (yield)
     before = "passed" if call.when == "setup" else item.stash.get(OUTCOME, "passed")
+    if error is not None:
+        note_error(item, error)
     if error is not None and ours:
         _note(item, error)
     bare = error is not None and not item.config.getoption("fulltrace", False) and not _shorten(call, error, ours=ours)
@@ -50,10 +77,20 @@ def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None,
     if error is not None and is_infra(error):
         _to_error(report, item, error)
     item.stash[OUTCOME] = max(_outcome(report, error), before, key=RANK.index)
+    if error is not None and report.failed and _is_excused(item, error):
+        report.outcome, report.wasxfail = "skipped", f"reason: {str(error).splitlines()[0]}"
+    if call.when == "call" and not (error is not None and is_infra(error)):
+        note_conditions_after(item)  # not at the end of teardown, when the device may be closed
     if call.when == "teardown":
         _attach_records(report, item)
     report.edgedevice = "edge_device" in getattr(item, "fixturenames", ())  # type: ignore[attr-defined]
     return report
+
+
+def _is_excused(item: pytest.Item, error: BaseException) -> bool:
+    """Whether a check came out inconclusive, where the policy is to count that as an expected failure."""
+    verdict = getattr(getattr(error, "evidence", None), "verdict", "")
+    return verdict == "inconclusive" and settings_of(item.config).on_inconclusive == "xfail"
 
 
 def _outcome(report: pytest.TestReport, error: BaseException | None) -> str:
@@ -115,4 +152,6 @@ def _attach_records(report: pytest.TestReport, item: pytest.Item) -> None:
     outcome: Any = item.stash.get(OUTCOME, "passed")
     for record in item.stash.get(RECORDS, []):
         report.user_properties.append((PROPERTY, json.dumps(with_outcome(record, outcome), allow_nan=False)))
-    item.stash[RECORDS] = []
+    for note in item.stash.get(NOTES, []):
+        report.user_properties.append((NOTE_PROPERTY, json.dumps(note)))
+    item.stash[RECORDS], item.stash[NOTES] = [], []

@@ -11,6 +11,7 @@ import pytest
 from pytest_edgedevice.plugin.options import settings_of
 
 DELEGATE_FORM = '@pytest.mark.edge_delegate("cpu", "gpu", fallback="allow", options={"key": "value"})'
+SHARED_FORM = "@pytest.mark.edge_shared"
 REQUIRES_FORM = '@pytest.mark.edge_requires("linux and cores>=2")'
 
 
@@ -27,6 +28,7 @@ def generate(metafunc: pytest.Metafunc) -> None:
     """Repeat a device test for every device and delegate; ids are their names."""
     settings = settings_of(metafunc.config)
     required_expressions(metafunc.definition)
+    is_shared(metafunc.definition)
     taken = _parametrized(metafunc.definition)
     if "edge_device" in metafunc.fixturenames and len(settings.devices) > 1 and "edge_device" not in taken:
         metafunc.parametrize("edge_device", settings.devices, indirect=True, ids=settings.devices, scope="session")
@@ -61,13 +63,21 @@ def required_expressions(node: Any) -> list[str]:
     return found
 
 
+def is_shared(node: Any) -> bool:
+    """Whether a test has the marker ``edge_shared``; its misuse fails with the right form."""
+    marks = list(node.iter_markers("edge_shared"))
+    for mark in marks:
+        if mark.args or mark.kwargs:
+            _misused(node, mark, SHARED_FORM)
+    return bool(marks)
+
+
 def _check_expression(node: Any, text: str) -> None:
     from pytest_edgedevice.errors import ConfigError, SpecError
-    from pytest_edgedevice.plugin.catalog import known_devices
-    from pytest_edgedevice.spec import parse_expression
+    from pytest_edgedevice.plugin.catalog import expression_of
 
     try:
-        parse_expression(text, vocabulary=known_devices(node.config)[0].vocabulary())
+        expression_of(node.config, text)
     except SpecError as error:
         pytest.fail(f"{node.nodeid}: edge_requires({text!r}): {error}", pytrace=False)
     except ConfigError:

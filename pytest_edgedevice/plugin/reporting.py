@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.plugin.options import settings_of
-from pytest_edgedevice.plugin.recording import PROPERTY
+from pytest_edgedevice.plugin.recording import NOTE_PROPERTY, PROPERTY, made_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,8 +45,28 @@ class Collector:
         if report.when == "teardown":
             found = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
             self._records[test] = found  # of a test that is tried again the last attempt counts
+            for name, value in report.user_properties:
+                if name == NOTE_PROPERTY:
+                    self._take_note(str(value))
             for record in found:
                 self._config.hook.pytest_edgedevice_record(config=self._config, record=record)
+
+    def take_crash(self, report: pytest.TestReport) -> None:
+        """Make the record of a test whose worker crashed: it can send none, and must not look as if it had not been."""
+        from pytest_edgedevice.records import with_outcome
+        from pytest_edgedevice.values import Evidence
+
+        worker = str(getattr(getattr(getattr(report, "node", None), "gateway", None), "id", ""))
+        crash = Evidence("worker", "fail", _printable(str(report.longrepr)), {})
+        record = with_outcome(made_now(crash, test=report.nodeid, facts={}, worker=worker), "failed")
+        self._records[(report.nodeid, worker)] = [record]
+        self._config.hook.pytest_edgedevice_record(config=self._config, record=record)
+
+    def _take_note(self, value: str) -> None:
+        text, bad = json.loads(value)
+        note = (f"edgedevice: {_printable(text)}", bool(bad))
+        if note not in self.notes:  # several tests may have seen one thing
+            self.notes.append(note)
 
     @property
     def records(self) -> list[Record]:
@@ -57,6 +77,11 @@ class Collector:
     def tested_nothing(self) -> bool:
         """Whether there were tests that need a device, and every one of them was skipped."""
         return bool(self.skipped) and all(self.skipped.values())
+
+
+def _printable(text: str) -> str:
+    """What devices and other holders said must not steer the terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _ran(report: pytest.TestReport) -> bool:
@@ -83,6 +108,8 @@ def finish(session: pytest.Session) -> None:
         _fail(session, collector, f"{what} skipped; in CI that is a failure")
     if settings_of(config).reports:
         _write(session, collector, settings_of(config).reports)
+    if settings_of(config).update_baseline:
+        _update_baseline(session, collector)
     if not config.pluginmanager.hasplugin("terminalreporter"):
         for line, bad in collector.notes:
             if bad:
@@ -108,6 +135,16 @@ def _write(session: pytest.Session, collector: Collector, paths: Iterable[Path])
             _fail(session, collector, str(error))
         else:
             collector.notes.append((f"edgedevice: {count} record{'s' * (count != 1)} in {path}", False))
+
+
+def _update_baseline(session: pytest.Session, collector: Collector) -> None:
+    from pytest_edgedevice.errors import EdgeDeviceError
+    from pytest_edgedevice.plugin.baselines import update
+
+    try:
+        collector.notes.append((f"edgedevice: {update(session.config, collector.records)}", False))
+    except EdgeDeviceError as error:
+        _fail(session, collector, str(error))
 
 
 def summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,69 +1,31 @@
-"""What device tests share: the open device, loaded models, the search for files."""
+"""What device tests share: loaded models, requirements, the search for files."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pytest_edgedevice.errors import DeviceNotFoundError, EdgeDeviceError, ModelError
-from pytest_edgedevice.leases import Holder, Waiting
-from pytest_edgedevice.opening import open_device
-from pytest_edgedevice.plugin.catalog import catalog, known_devices
+from pytest_edgedevice.errors import DelegateImpossibleError, EdgeDeviceError, InputError, ModelError
+from pytest_edgedevice.plugin.catalog import expression_of
 from pytest_edgedevice.plugin.options import settings_of
-from pytest_edgedevice.spec import parse_expression
+from pytest_edgedevice.plugin.parametrize import is_shared
+from pytest_edgedevice.plugin.recording import LOADED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import os
+    from collections.abc import Mapping, Sequence
 
-    from pytest_edgedevice.device import Device
+    from pytest_edgedevice.interfaces import DeviceLike, LoadedModelLike
     from pytest_edgedevice.plugin.parametrize import DelegateMark
-    from pytest_edgedevice.runners.loaded import LoadedModel
 
 
-@contextlib.contextmanager
-def open_for_session(config: pytest.Config, spec: str) -> Iterator[Device]:
-    """Lease and open a device; a pool that nobody named and that is empty here skips its tests."""
-    settings = settings_of(config)
-    known = catalog(config)
-    try:
-        device = open_device(
-            spec,
-            wait_s=settings.wait_s,
-            timeout_s=settings.timeout_s,
-            catalog=known,
-            holder=Holder.here(test=_current_test()),
-            on_wait=lambda waiting: _tell(config, waiting),
-        )
-    except DeviceNotFoundError as error:
-        if settings.named or settings.ci or not known.parse(spec).is_pool:
-            raise
-        pytest.skip(f"{error.message} (not named on the command line, and this is not CI)")
-    with device:
-        yield device
-
-
-def _current_test() -> str:
-    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-
-
-def _tell(config: pytest.Config, waiting: Waiting) -> None:
-    """Say why nothing happens, past pytest's capturing."""
-    capture = config.pluginmanager.getplugin("capturemanager")
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            reporter.write_line(f"\nedgedevice: {waiting}")
-
-
-def require(item: pytest.Item, device: Device, expressions: Sequence[str]) -> None:
+def require(item: pytest.Item, device: DeviceLike, expressions: Sequence[str]) -> None:
     """Skip a test whose device does not fit its ``edge_requires`` markers."""
-    vocabulary = known_devices(item.config)[0].vocabulary()
     for text in expressions:
-        expression = parse_expression(text, vocabulary=vocabulary)
+        expression = expression_of(item.config, text)
         if not expression.matches(device.facts):
             facts = ", ".join(f"{name}={device.facts.get(name, 'not known')}" for name in sorted(expression.facts_used))
             pytest.skip(f"{device.name} does not fit {text!r}: {facts}")
@@ -72,12 +34,12 @@ def require(item: pytest.Item, device: Device, expressions: Sequence[str]) -> No
 class ModelLoader:
     """What the fixture ``edge_model`` hands to a test: call it with a model's path."""
 
-    def __init__(self, request: pytest.FixtureRequest, device: Device, delegate: str, mark: DelegateMark) -> None:
+    def __init__(self, request: pytest.FixtureRequest, device: DeviceLike, delegate: str, mark: DelegateMark) -> None:
         self._request = request
         self._device = device
         self._delegate = delegate
         self._mark = mark
-        self._models: list[LoadedModel] = []
+        self._models: list[LoadedModelLike] = []
 
     def __repr__(self) -> str:
         return f"<edge_model on {self._device.name}, delegate {self._delegate}>"
@@ -91,22 +53,30 @@ class ModelLoader:
         engine: str | None = None,
         fallback: str | None = None,
         delegate_options: Mapping[str, Any] | None = None,
-    ) -> LoadedModel:
+    ) -> LoadedModelLike:
         """Load a model; see ``Device.load``. What is not given comes from markers and options."""
         settings = settings_of(self._request.config)
         chosen = delegate or self._delegate
         if delegate_options is None and chosen.startswith("external:"):
             delegate_options = self._mark.options
-        model = self._device.load(
-            find(path, self._request, settings.models, habit="models", error=ModelError),
-            delegate=chosen,
-            threads=settings.threads if threads is None else threads,
-            engine=engine or settings.engine,
-            fallback=fallback or self._mark.fallback,
-            delegate_options=delegate_options,
-            timeout_s=max(settings.timeout_s, 1.0) * 2,
-        )
+        try:
+            model = self._device.load(
+                find(path, self._request, settings.models, habit="models", error=ModelError),
+                delegate=chosen,
+                threads=settings.threads if threads is None else threads,
+                engine=engine or settings.engine,
+                fallback=fallback or self._mark.fallback,
+                delegate_options=delegate_options,
+                timeout_s=max(settings.timeout_s, 1.0) * 2,
+            )
+        except DelegateImpossibleError as error:
+            if delegate is not None:  # the test's own wish, and not one of the matrix of devices and delegates
+                raise
+            pytest.skip(error.message)
         self._models.append(model)
+        self._request.node.stash[LOADED] = True
+        if is_shared(self._request.node):
+            _forbid_measuring(model)
         return model
 
     def close(self) -> None:
@@ -114,6 +84,18 @@ class ModelLoader:
         with contextlib.ExitStack() as models:
             for model in self._models:
                 models.callback(model.close)
+
+
+def _forbid_measuring(model: LoadedModelLike) -> None:
+    """In a shared test nothing is measured, also where this worker happens to have the device for itself."""
+
+    def measure(*_: Any, **__: Any) -> NoReturn:
+        raise InputError(
+            f"a test with the marker edge_shared measures nothing: {model.device_name} may be shared with others",
+            hint="measure in a test without that marker",
+        )
+
+    model.measure = measure  # type: ignore[method-assign]
 
 
 def find(

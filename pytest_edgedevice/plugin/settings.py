@@ -19,6 +19,7 @@ from pytest_edgedevice.plugin.options import (
     ENVIRONMENT,
     LONG_FORM,
     PARSER,
+    RECONNECT_S,
     SHORT_FORM,
     TIMEOUT_S,
     WAIT_CI_S,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINES = ("litert", "tflite")
-POLICIES = ("fail", "warn")
+POLICIES = ("fail", "warn", "xfail")
+HOLDS = ("session", "test")
 REPORTS = ("json",)
 
 
@@ -45,11 +47,15 @@ class Settings:
         engine: Engine; empty for the device's own choice.
         threads: Threads for the engine's kernels.
         wait_s: How long to wait for a device that somebody else holds.
+        hold: ``session``, or ``test`` to hand a device over between tests when somebody waits for it.
+        reconnect_s: How long to wait for a device that was lost; 0 does not wait, and repeats no test.
         timeout_s: Deadline of each exchange with the device.
         reports: Files to write records to.
         update_goldens: Write references from the tests' ``reference`` callables.
         config: Device file; None searches for ``edgedevice.toml``.
-        on_inconclusive: ``fail`` or ``warn``.
+        baseline: File of earlier latencies; None compares with none.
+        update_baseline: Add this run's latencies to it.
+        on_inconclusive: ``fail``, ``warn`` or ``xfail``.
         models, goldens: Folders to search for model files and golden sets.
         ci: Whether this is a CI run.
     """
@@ -61,10 +67,14 @@ class Settings:
     engine: str
     threads: int
     wait_s: float
+    hold: str
+    reconnect_s: float
     timeout_s: float
     reports: tuple[Path, ...]
     update_goldens: bool
     config: Path | None
+    baseline: Path | None
+    update_baseline: bool
     on_inconclusive: str
     models: tuple[Path, ...]
     goldens: tuple[Path, ...]
@@ -87,10 +97,14 @@ def read_settings(config: pytest.Config) -> Settings:
         engine=_choice(config, "edge_engine", ENGINES, default=""),
         threads=_whole(config, "edge_threads", 1),
         wait_s=_seconds(config, "edge_wait", WAIT_CI_S if ci else WAIT_S, least=0),
+        hold=_choice(config, "edge_hold", HOLDS, default="session"),
+        reconnect_s=_seconds(config, "edge_reconnect", RECONNECT_S, least=0),
         timeout_s=_seconds(config, "edge_timeout", TIMEOUT_S, least=0.001),
         reports=_reports(config),
         update_goldens=bool(config.getoption("edge_update_goldens")),
-        config=_config_file(config),
+        config=_file(config, "edge_config"),
+        baseline=_baseline(config),
+        update_baseline=bool(config.getoption("edge_update_baseline")),
         on_inconclusive=_choice(config, "edge_inconclusive", POLICIES, default="fail"),
         models=tuple(config.getini("edge_models")),
         goldens=tuple(config.getini("edge_goldens")),
@@ -138,8 +152,18 @@ def _report(where: str, base: Path, text: str) -> Path:
     return path
 
 
-def _config_file(config: pytest.Config) -> Path | None:
-    option, ini = config.getoption("edge_config"), str(config.getini("edge_config") or "")
+def _baseline(config: pytest.Config) -> Path | None:
+    path, update = _file(config, "edge_baseline"), bool(config.getoption("edge_update_baseline"))
+    if path is None and update:
+        raise pytest.UsageError("--edge-update-baseline needs a file: --edge-baseline PATH")
+    if path is not None and not (path.is_file() or (update and not path.exists())):
+        what = "is no file" if path.exists() else "is not there; --edge-update-baseline makes it"
+        raise pytest.UsageError(f"--edge-baseline: {str(path)!r} {what}")
+    return path
+
+
+def _file(config: pytest.Config, name: str) -> Path | None:
+    option, ini = config.getoption(name), str(config.getini(name) or "")
     if option:
         return config.invocation_params.dir / str(option)
     return _ini_folder(config) / ini if ini else None

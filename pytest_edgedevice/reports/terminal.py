@@ -37,10 +37,11 @@ SEVERITY = {"passed": 0, "skipped": 1, "inconclusive": 2, "failed": 3, "infra": 
 
 @dataclass(slots=True)
 class Row:
-    """One line of the table: text by column, and the outcome that colours it."""
+    """One line of the table: text by column, the outcome that colours it, and whether its test ran twice."""
 
     outcome: str
     cells: dict[str, str] = field(default_factory=dict)
+    repeated: bool = False
 
 
 def rows(records: Sequence[Record]) -> list[Row]:
@@ -58,7 +59,8 @@ def rows(records: Sequence[Record]) -> list[Row]:
         row = row or gathered.setdefault(key, Row(_outcome(record), _identity(record)))
         row.outcome = max(row.outcome, _outcome(record), key=lambda outcome: SEVERITY.get(outcome, 0))
         row.cells.update(_numbers(record))
-        row.cells["verdict"] = row.outcome
+        row.repeated |= bool(record.get("repeated"))
+        row.cells["verdict"] = row.outcome + (", repeated" if row.repeated else "")
         latest[test] = row
     return list(gathered.values())
 

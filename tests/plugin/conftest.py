@@ -30,6 +30,7 @@ def own_surroundings(
     for name, variable in (("locks", "EDGEDEVICE_LOCKS"), ("sessions", "TMPDIR")):
         (place / name).mkdir()
         monkeypatch.setenv(variable, str(place / name))
+    monkeypatch.setenv("ADB_SERVER_SOCKET", f"localfilesystem:{place}/adb")  # none, and none is started for a test
     monkeypatch.setattr("tempfile.tempdir", str(place / "sessions"))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "pytest_edgedevice.plugin")

@@ -96,7 +96,7 @@ def test_a_device_that_cannot_be_opened_is_a_message_without_frames(pytester: py
 
 def test_such_a_message_is_shown_with_all_frames_on_request(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a(edge_device): pass")
-    assert "opening.py" in pytester.runpytest("--device", "cores>=4000", "--full-trace").stdout.str()
+    assert "catalog.py" in pytester.runpytest("--device", "cores>=4000", "--full-trace").stdout.str()
 
 
 def test_a_mistake_of_the_users_in_a_callable_of_theirs_shows_their_lines_only(pytester: pytest.Pytester) -> None:

@@ -57,6 +57,16 @@ def test_a_golden_that_cannot_be_updated_is_said_once(pytester: pytest.Pytester)
 
 
 @pytest.mark.usefixtures("digits")
+def test_two_references_that_differ_for_one_golden_are_told_apart(pytester: pytest.Pytester) -> None:
+    twice = "lambda inputs: {'probabilities': 2 * server(inputs)['probabilities']}"
+    other = f"def test_b(edge_golden):\n    edge_golden('digits', reference={twice})"
+    pytester.makepyfile(uses() + other)
+    result = pytester.runpytest("--edge-update-goldens")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*GoldenError: golden 'digits' was recorded in this run by *::test_a already*"])
+
+
+@pytest.mark.usefixtures("digits")
 def test_a_golden_that_another_test_updated_needs_no_warning(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(uses() + "def test_b(edge_golden):\n    edge_golden('digits')")
     pytester.runpytest("--edge-update-goldens", "-W", "default").assert_outcomes(failed=1, passed=1, warnings=0)

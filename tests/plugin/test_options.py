@@ -16,7 +16,7 @@ DEVICE_TEST = "def test_a(edge_device): pass\ndef test_b(edge_device): pass"
 
 # option, bad value, what the text must say it may be
 BAD = [
-    ("--edge-delegate", "warp", "one of default, cpu, xnnpack, reference, gpu, npu, external:PATH"),
+    ("--edge-delegate", "warp", "one of default, cpu, xnnpack, reference, gpu, npu, nnapi, external:PATH"),
     ("--edge-delegate", "external:", "external:PATH"),
     ("--edge-engine", "torch", "one of litert, tflite"),
     ("--edge-threads", "0", "a whole number from 1 to 1024"),

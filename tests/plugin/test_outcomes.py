@@ -160,6 +160,23 @@ def test_an_inconclusive_latency_warns_where_that_is_the_policy(pytester: pytest
     result.stdout.fnmatch_lines(["*InconclusiveWarning: *cannot show p95 < 1 ms*", "test_a *inconclusive"])
 
 
+def test_an_inconclusive_latency_is_an_expected_failure_where_that_is_the_policy(
+    pytester: pytest.Pytester, records: Callable[[], list[dict[str, object]]]
+) -> None:
+    pytester.makeini("[pytest]\nedge_inconclusive = xfail")
+    pytester.makepyfile("import pytest\n" + INCONCLUSIVE + "def test_a(noisy):\n    noisy()")
+    result = pytester.runpytest("--edge-report", "json=out.jsonl", "-rx")
+    result.assert_outcomes(xfailed=1)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["test_a *inconclusive", "XFAIL *cannot show p95 < 1 ms*"])
+    assert [one["outcome"] for one in records()] == ["inconclusive"]
+
+
+def test_a_failure_stays_one_where_inconclusive_ones_are_expected(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_a(edge_check):\n    edge_check.metric('x', 1, at_least=2)")
+    pytester.runpytest("--edge-inconclusive", "xfail").assert_outcomes(failed=1)
+
+
 @pytest.mark.parametrize("spec", ["nas", "cores>=4000", "adb:R5CT"])
 @pytest.mark.parametrize("ci", ["", "true"])
 def test_a_device_that_was_named_and_is_absent_is_an_error(

@@ -19,6 +19,7 @@ from pytest_edgedevice.device import DELEGATES
 from pytest_edgedevice.inventory import Inventory, load_inventory, locate
 from pytest_edgedevice.leases import folder
 from pytest_edgedevice.plugin import options
+from pytest_edgedevice.runners import runtimes
 from pytest_edgedevice.spec import BUILT_IN
 
 ROOT = Path(__file__).parents[2]
@@ -154,18 +155,28 @@ def test_scripts_print_what_they_say(project: pytest.Pytester, script: str, show
 
 
 def inventory(tmp_path: Path) -> Inventory:
-    """The device file of the README."""
-    (text,) = [text for text in blocks("toml") if "[devices." in text]
-    (tmp_path / "edgedevice.toml").write_text(text)
+    """The device file of the README, which comes in two parts."""
+    parts = [text for text in blocks("toml") if "[devices." in text]
+    (tmp_path / "edgedevice.toml").write_text("".join(parts))
     return load_inventory(tmp_path)
 
 
 def test_the_device_file_is_valid(tmp_path: Path) -> None:
-    assert list(inventory(tmp_path).devices) == ["bench", "old-runtime"]
+    assert sorted(inventory(tmp_path).devices) == sorted(
+        [
+            "hot-box",
+            "bench",
+            "old-runtime",
+            "hall",
+            "pixel",
+            "gateway",
+            "desk-as-app",
+        ]
+    )
 
 
 def test_every_device_spec_is_understood(tmp_path: Path) -> None:
-    specs = [one or two for one, two in re.findall(r"--device (?:\"([^\"]+)\"|([a-z]+)\b)", README)]
+    specs = [one or two for one, two in re.findall(r"--device (?:\"([^\"]+)\"|([a-z][a-z-]*)\b)", README)]
     assert len(specs) > 5
     known = inventory(tmp_path)
     for spec in set(specs) - {"polite"}:  # which a hook contributes
@@ -191,7 +202,7 @@ def test_every_command_uses_options_that_there_are(pytester: pytest.Pytester) ->
             elif program == "edgedevice":
                 _parser().parse_args(arguments)
             else:
-                assert part in ("pip install .", "./tests/run")
+                assert part in ("pip install .", "./tests/run", "pip install 'pytest-edgedevice[adb]'")
 
 
 def test_every_option_in_the_text_exists(pytester: pytest.Pytester) -> None:
@@ -215,7 +226,8 @@ def test_the_ini_block_uses_known_keys() -> None:
 
 
 def test_the_table_of_variables_is_complete() -> None:
-    assert column("### Environment") == [options.ENVIRONMENT, locate.ENVIRONMENT, folder.ENVIRONMENT, "CI"]
+    ours = [options.ENVIRONMENT, locate.ENVIRONMENT, runtimes.VARIABLE, folder.ENVIRONMENT, "CI"]
+    assert [name for name in column("### Environment") if not name.startswith("A")] == ours  # the others are adb's
 
 
 def test_the_table_of_markers_is_complete() -> None:

@@ -7,10 +7,22 @@ import re
 import pytest
 
 OPTIONS = [
-    *("device", "edge-device", "edge-delegate", "edge-engine", "edge-threads", "edge-wait", "edge-timeout"),
-    *("edge-report", "edge-update-goldens", "edge-config", "edge-inconclusive"),
+    *(
+        "device",
+        "edge-device",
+        "edge-delegate",
+        "edge-engine",
+        "edge-threads",
+        "edge-wait",
+        "edge-hold",
+        "edge-reconnect",
+    ),
+    *("edge-timeout", "edge-report", "edge-update-goldens", "edge-config", "edge-inconclusive"),
 ]
-INI = [f"edge_{name}" for name in ("device", "delegate", "engine", "threads", "wait", "timeout", "report", "config")]
+INI = [
+    f"edge_{name}"
+    for name in ("device", "delegate", "engine", "threads", "wait", "hold", "reconnect", "timeout", "report")
+]
 FIXTURES = ["edge_device", "edge_model", "edge_golden", "edge_check", "edge_delegate"]
 USES_SPEC = """
 def test_spec(pytestconfig):
@@ -141,6 +153,7 @@ def test_markers_are_listed_with_an_example(pytester: pytest.Pytester) -> None:
     text = pytester.runpytest("--markers").stdout.str()
     assert '@pytest.mark.edge_delegate("cpu", "xnnpack")' in text
     assert '@pytest.mark.edge_requires("linux and cores>=2")' in text
+    assert "@pytest.mark.edge_shared" in text
 
 
 def test_fixtures_are_listed_with_an_example(pytester: pytest.Pytester) -> None:

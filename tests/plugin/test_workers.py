@@ -52,7 +52,19 @@ def test_a_worker_that_crashes_keeps_the_others_records(
     pytester.makepyfile(CHECKS + "def test_z_crash(edge_check):\n    import os\n    os._exit(7)\n")
     result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *workers, timeout=60)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert sorted(one["numbers"]["value"] for one in records()) == [number / 10 for number in range(6)]
+    checks = [one for one in records() if one["check"] == "metric"]
+    assert sorted(one["numbers"]["value"] for one in checks) == [number / 10 for number in range(6)]
+
+
+def test_a_test_whose_worker_crashed_has_a_record_and_a_row(
+    pytester: pytest.Pytester, workers: list[str], records: Callable[[], list[dict[str, Any]]]
+) -> None:
+    pytester.makepyfile("def test_crash(edge_check):\n    import os\n    os._exit(7)\n")
+    result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *workers, timeout=60)
+    (record,) = records()
+    assert (record["check"], record["verdict"], record["outcome"]) == ("worker", "fail", "failed")
+    assert "crashed while running" in record["message"]
+    result.stdout.fnmatch_lines(["test_crash*failed"])
 
 
 def test_the_worlds_fault_in_a_worker_is_an_error(pytester: pytest.Pytester, workers: list[str]) -> None:

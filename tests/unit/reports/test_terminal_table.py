@@ -183,3 +183,10 @@ def test_cutting_keeps_both_ends() -> None:
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("", 0)])
 def test_width_is_counted_in_columns(text: str, columns: int) -> None:
     assert display_width(text) == columns
+
+
+@pytest.mark.parametrize("outcome", ["pass", "fail"])
+def test_a_repeated_test_is_flagged_beside_its_verdict(outcome: str) -> None:
+    shown = {"pass": "passed", "fail": "failed"}[outcome]
+    assert cell("verdict", record(verdict=outcome, repeated="rack was unplugged"), record()) == f"{shown}, repeated"
+    assert cell("verdict", record(verdict=outcome, repeated="")) == shown
