@@ -14,6 +14,7 @@ import pytest
 
 from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import AgentDiedError, DeadlineError, InfraError
+from pytest_edgedevice.runners.agent_backend import AgentBackend
 from pytest_edgedevice.transports.local import LocalTransport
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def device(tmp_path: Path) -> Iterator[Device]:
 
 
 def agent_of(model: LoadedModel) -> int:
-    pid = model._client.hello["pid"]
+    assert isinstance(model._backend, AgentBackend)
+    pid = model._backend.client.hello["pid"]
     assert isinstance(pid, int)
     return pid
 

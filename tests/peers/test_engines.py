@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.recipes.tflite_writer import Model
 from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import DelegateError, InputError, MissingExtraError, ModelError
+from pytest_edgedevice.runners.agents import AgentRunner
 from pytest_edgedevice.transports.local import LocalTransport
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def opened(engine: str, folder: Path) -> Device:
     if engine == "tflite":
         assert TFLITE_PYTHON.exists(), f"{TFLITE_PYTHON} is missing: run ./tests/run, which makes it"
         python = str(TFLITE_PYTHON)
-    return Device(LocalTransport(base=folder, python=python), name="desk", engine=engine)
+    return Device(LocalTransport(base=folder, python=python), name="desk", runner=AgentRunner(engine=engine))
 
 
 @pytest.fixture(scope="module", params=["litert", pytest.param("tflite", marks=pytest.mark.tflite)])
@@ -268,7 +270,9 @@ def test_inputs_that_do_not_fit_each_other_are_refused(litert: Device, inputs: A
 
 @pytest.mark.parametrize("delegate", ["warp", "", "external:", "XNNPACK"])
 def test_an_unknown_delegate_is_refused_with_the_known_ones(litert: Device, delegate: str) -> None:
-    with pytest.raises(DelegateError, match="known are default, cpu, xnnpack, reference, gpu, npu, external:PATH"):
+    with pytest.raises(
+        DelegateError, match="known are default, cpu, xnnpack, reference, gpu, npu, nnapi, external:PATH"
+    ):
         litert.load(TINY / "nan.tflite", delegate=delegate)
 
 
@@ -282,7 +286,7 @@ def test_an_accelerator_that_is_not_here_is_refused_in_one_line(litert: Device, 
 
 @pytest.mark.tflite
 def test_accelerators_need_litert(tmp_path: Path) -> None:
-    with opened("tflite", tmp_path) as desk, pytest.raises(DelegateError, match="needs the engine 'litert'"):
+    with opened("tflite", tmp_path) as desk, pytest.raises(DelegateError, match=r"with tflite .*, offers default"):
         desk.load(TINY / "nan.tflite", delegate="gpu")
 
 
@@ -331,3 +335,45 @@ def test_a_delegate_that_takes_nothing_is_shown_where_fallback_is_allowed(device
 def test_a_delegate_library_that_is_missing_is_named(device: Device) -> None:
     with pytest.raises(DelegateError, match=r"delegate library '/no/such\.so' cannot be loaded"):
         device.load(TINY / "nan.tflite", delegate="external:/no/such.so")
+
+
+def test_a_delegate_that_takes_every_operator_is_proven_and_computes(device: Device, library: str) -> None:
+    with device.load(TINY / "no_batch.tflite", delegate=library, delegate_options={"mode": "negate"}) as model:
+        placement = model.placement
+        assert (placement.proven, placement.delegated, placement.nodes) == (library, 1, 1)
+        x = np.array([[1, -2, 0, 3.5]], np.float32)
+        assert np.array_equal(model.run(x).outputs["y"], -x)
+
+
+@pytest.mark.parametrize(
+    ("mode", "taken", "left"),
+    [("negate", 2, {"CUMSUM": 1}), ("first", 1, {"CUMSUM": 1, "NEG": 1})],
+)
+def test_a_delegate_that_takes_some_operators_is_refused_with_what_it_left_and_right_where_that_is_allowed(
+    device: Device, library: str, mode: str, taken: int, left: dict[str, int]
+) -> None:
+    with pytest.raises(
+        DelegateError, match=rf"took {taken} of 3 operators of 'partial.tflite'; left over: .*CUMSUM x1"
+    ):
+        device.load(TINY / "partial.tflite", delegate=library, delegate_options={"mode": mode})
+    options = {"mode": mode}
+    with device.load(TINY / "partial.tflite", delegate=library, delegate_options=options, fallback="allow") as model:
+        assert (model.placement.delegated, dict(model.placement.left_over)) == (taken, left)
+        x = np.array([[1, 2, 3, 4]], np.float32)
+        assert np.array_equal(model.run(x).outputs["y"], np.cumsum(x, axis=1))
+
+
+def test_a_delegate_that_computes_wrongly_shows_in_the_outputs(device: Device, library: str) -> None:
+    options = {"mode": "negate", "offset": "0.25"}
+    with device.load(TINY / "no_batch.tflite", delegate=library, delegate_options=options) as model:
+        assert np.array_equal(model.run(np.zeros((1, 4), np.float32)).outputs["y"], np.full((1, 4), 0.25, np.float32))
+
+
+def test_a_tensor_name_that_no_frame_takes_is_the_models_fault(device: Device, tmp_path: Path) -> None:
+    model = Model()
+    x, y = (model.main.tensor(name, (1, 4)) for name in ("x" * 5000, "y"))
+    model.main.op("NEG", [x], [y])
+    model.main.io([x], [y])
+    (tmp_path / "long.tflite").write_bytes(model.to_bytes())
+    with pytest.raises(ModelError, match="has 5000 characters; 4096 are the most"):
+        device.load(tmp_path / "long.tflite")

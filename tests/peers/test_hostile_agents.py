@@ -13,14 +13,16 @@ import pytest
 
 from pytest_edgedevice.errors import AgentDiedError, DeadlineError, EdgeDeviceError, ProtocolError
 from pytest_edgedevice.runners.client import AgentClient
-from pytest_edgedevice.runners.loaded import LoadedModel
 from pytest_edgedevice.runners.replies import read_load
 from pytest_edgedevice.transports.base import Pushed
 from pytest_edgedevice.transports.pipes import ChildProcess
+from tests.loaded_models import loaded_model
 from tests.peers.hostile_agent import HELLOS, LOADS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_edgedevice.runners.loaded import LoadedModel
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
@@ -43,9 +45,7 @@ class Agents:
         client = self.start(fault)
         loaded = read_load(client, client.request("load", timeout_s=PATIENCE_S).header, requested="cpu")
         info = loaded.info("m.tflite", Pushed("0" * 64, 1, 1), 1)
-        return LoadedModel(
-            client, info=info, placement=loaded.placement, device_name="desk", load_ms=1, timeout_s=timeout_s
-        )
+        return loaded_model(client, info, loaded.placement, timeout_s=timeout_s)
 
 
 @pytest.fixture

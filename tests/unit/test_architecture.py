@@ -17,12 +17,23 @@ PACKAGE = "pytest_edgedevice"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
 # low to high; each room with the rooms that it may import besides itself
-BASE = {"errors", "values"}
+BASE = {"errors", "values", "findings", "validity"}
 BELOW_DEVICE = {"agent", "spec", "inventory", "transports", "leases", "metrics", "runners", "goldens"}
-BELOW_PLUGIN = BELOW_DEVICE | {"checks", "records", "reports", "history", "device", "opening", "hookspecs"}
+BELOW_PLUGIN = BELOW_DEVICE | {
+    "checks",
+    "records",
+    "reports",
+    "history",
+    "device",
+    "opening",
+    "hookspecs",
+    "interfaces",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "values": set(),
+    "findings": {"values"},
+    "validity": {"values"},
     "agent": set(),
     "spec": BASE,
     "inventory": BASE | {"spec"},
@@ -35,17 +46,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": BASE,
     "reports": {"records", "values"},
     "history": BASE | {"records"},
-    "hookspecs": BASE | {"spec", "transports", "records"},
+    "interfaces": BASE | {"leases"},
+    "hookspecs": BASE | {"spec", "transports", "records", "interfaces"},
     "device": BASE | BELOW_DEVICE,
-    "opening": BASE | BELOW_DEVICE | {"device", "hookspecs"},
-    "testing": BASE | {"agent", "transports", "runners"},
+    "opening": BASE | BELOW_DEVICE | {"device", "hookspecs", "interfaces"},
+    "testing": BASE | {"agent", "transports", "runners", "interfaces"},
     "cli": BASE | BELOW_PLUGIN | {"testing"},
     "plugin": BASE | BELOW_PLUGIN,
 }
 DEVICE_LIBRARIES = {"adbutils", "pymobiledevice3", "paramiko", "asyncssh", "fabric", "serial", "usb"}
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "tensorflow", "onnxruntime"}
 ARRAYS = {"numpy", "PIL"}
-NO_ARRAYS_AT_START = {"plugin", "hookspecs", "errors", "values", "spec", "inventory", "transports", "leases"}
+NO_ARRAYS_AT_START = {
+    "plugin",
+    "hookspecs",
+    "interfaces",
+    "errors",
+    "values",
+    "findings",
+    "validity",
+    "spec",
+    "inventory",
+    "transports",
+    "leases",
+}
 ABSENT_AFTER_IMPORT = ("numpy", "PIL", "ai_edge_litert", "tflite_runtime", "adbutils", "pymobiledevice3")
 
 

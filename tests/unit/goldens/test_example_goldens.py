@@ -11,17 +11,22 @@ import pytest
 from pytest_edgedevice.goldens import load_golden
 
 ROOT = Path(__file__).parents[3]
-MODELS = ROOT / "fixtures" / "models"
+MODELS = "fixtures/models"
+VENDOR = "examples/vendor_engine"
 GOLDENS = ROOT / "examples" / "goldens"
 
 
 @pytest.mark.parametrize(
-    ("name", "models"), [("faces", ["face_detector"]), ("digits", ["digits_float32", "digits_int8"])]
+    ("name", "models"),
+    [
+        ("faces", [f"{MODELS}/face_detector.tflite"]),
+        ("digits", [*(f"{MODELS}/digits_{kind}.tflite" for kind in ("float32", "int8")), f"{VENDOR}/digits.vend"]),
+    ],
 )
 def test_they_can_detect_something_and_know_their_models(name: str, models: list[str]) -> None:
     golden = load_golden(GOLDENS / name)
     golden.check()
-    hashes = [hashlib.sha256((MODELS / f"{model}.tflite").read_bytes()).hexdigest() for model in models]
+    hashes = [hashlib.sha256((ROOT / model).read_bytes()).hexdigest() for model in models]
     assert list(golden.provenance.model_sha256) == hashes
 
 
