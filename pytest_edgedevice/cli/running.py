@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> bool:
     """Print the rows of every device; whether one of them ran.
 
     Args:
-        options: See ``running_options``.
+        options: See ``commands.run``.
 
     Raises:
         EdgeDeviceError: There is no such model, or its inputs cannot be read.
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> bool:
         inputs=read_inputs(Path(options.input)) if options.input else None,
         runs=options.runs,
     )
-    catalog = Catalog(load_inventory(Path.cwd(), explicit=Path(options.config) if options.config else None))
+    catalog = Catalog(load_inventory(Path.cwd(), explicit=options.config))
     swept = []
     for spec in dict.fromkeys(options.device or ["local"]):
         one = _Swept(spec)

@@ -91,12 +91,20 @@ if [ -z "$B" ]; then
     # root and the shell's user take turns on phones whose maker allows it
     [ -d "$B" ] && ! { ours "$B" && [ -w "$B" ] && [ -x "$B" ]; } && B=$B-$(id -u 2>/dev/null)
 fi
-W=$(mkdir -p "$B" 2>&1) || fail "mkdir $W"
-[ -n "$C" ] && [ -L "$B" ] && fail "foreign $B"
-ours "$B" || fail "foreign $B"
 start_of $$ || fail "proc"
 F=$B/session-$R-$$-$S
-W=$(mkdir "$F" 2>&1) || fail "mkdir $W"
+# another keeper that leaves may remove the empty folder between any two steps: only what lasts is a fault
+A=0
+while :; do
+    A=$((A + 1)) X=
+    if ! W=$(mkdir -p "$B" 2>&1); then X="mkdir $W"
+    elif [ -n "$C" ] && [ -L "$B" ]; then X="foreign $B"
+    elif ! ours "$B"; then X="foreign $B"
+    elif ! W=$(mkdir "$F" 2>&1); then X="mkdir $W"
+    fi
+    [ -z "$X" ] && break
+    [ "$A" -lt 10 ] || fail "$X"
+done
 # programs look for it: a folder without it is not a session's any more
 W=$(: 2>&1 >"$F/.keeper") || { rmdir "$F"; fail "mkdir $W"; }
 

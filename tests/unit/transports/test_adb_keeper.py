@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -94,6 +95,25 @@ def keeper(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(adb_keeper, "TTL_S", TTL_S.get(request.function.__name__, 60))
     with Running(request.param, tmp_path / "base") as running:
         yield running
+
+
+def test_a_folder_that_others_remove_while_it_begins_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A keeper that leaves removes the empty folder of all sessions: here between any two steps."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "mkdir").symlink_to(shutil.which("mkdir") or "")
+    mkdir = tmp_path / "bin" / "mkdir"
+    mkdir.write_text(
+        f"#!/bin/sh\ncd '{tmp_path}'; echo >>calls; case $(wc -l <calls) in\n"
+        '1 | 4) ./mkdir "$@" && rmdir base ;;\n'  # just made, and gone
+        '3) rmdir base; ./mkdir "$@" ;;\n'  # seen, and gone
+        '*) ./mkdir "$@" ;;\nesac\n'
+    )
+    mkdir.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{mkdir.parent}:{os.environ['PATH']}")
+    with Running(FOUND[0], tmp_path / "base") as running:
+        assert running.folder.is_dir()
 
 
 def test_its_folder_is_for_nobody_else(keeper: Running) -> None:

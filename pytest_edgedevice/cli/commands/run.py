@@ -1,16 +1,22 @@
-"""Arguments of ``edgedevice run``: light, because every command builds the parser."""
+"""``edgedevice run``."""
 
 from __future__ import annotations
 
 import argparse
 
+from pytest_edgedevice.cli.arguments import FINE, WRONG, add_config, add_json, add_wait
+
+SENTENCE = "run a model in every way a device offers, and show how fast and how right each is"
+DRIVES_DEVICES = True
 MOST_THREADS, MOST_RUNS = 1024, 100_000
 DEVICE = "local, ssh:[user@]host, adb:SERIAL, a name from edgedevice.toml, or an expression"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be asked of a sweep."""
+    """See the help."""
     parser.add_argument("model", metavar="MODEL", help="the .tflite file")
+    add_config(parser)
+    add_json(parser)
     sentence = f"where to run it ({DEVICE}); repeat it for several, one after another"
     parser.add_argument("--device", metavar="SPEC", action="append", help=sentence)
     sentence = "all (the default), or some: cpu, default, xnnpack, gpu, npu, nnapi, reference, external:PATH"
@@ -21,6 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", metavar="NPZ", help=sentence)
     sentence = "timed runs of each; by default as many as bounds of p95 take, within 10 seconds"
     parser.add_argument("--runs", metavar="N", type=_runs, default=0, help=sentence)
+    add_wait(parser, "how long to wait while somebody else uses the device")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it in every way."""
+    from pytest_edgedevice.cli.running import run
+
+    return FINE if run(options) else WRONG
 
 
 def _delegates(text: str) -> tuple[str, ...]:

@@ -1,0 +1,40 @@
+"""One file a command: its sentence for the help, its arguments, and ``run``, which gives the exit code.
+
+What they import at their top is paid by every command, so what does the work is imported in ``run``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_edgedevice.cli.commands import build_agent, doctor, list_, recheck, release, run, setup, who
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+
+class Command(Protocol):
+    """What each of these modules offers; ``DRIVES_DEVICES`` tells that it needs a system that can."""
+
+    SENTENCE: str
+    DRIVES_DEVICES: bool
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """What can be asked of it."""
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do it, and give the exit code."""
+
+
+COMMANDS: Mapping[str, Command] = {
+    "list": list_,
+    "who": who,
+    "release": release,
+    "doctor": doctor,
+    "setup": setup,
+    "build-agent": build_agent,
+    "run": run,
+    "recheck": recheck,
+}
+"""In the order of the help."""

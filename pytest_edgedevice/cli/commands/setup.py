@@ -1,0 +1,36 @@
+"""``edgedevice setup``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_edgedevice.cli.arguments import BOARD, FINE, WRONG, add_config, add_wait
+
+if TYPE_CHECKING:
+    import argparse
+
+SENTENCE = "bring an engine to a board that has no internet"
+DRIVES_DEVICES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See the help."""
+    parser.add_argument("board", metavar="BOARD", help=BOARD)
+    add_config(parser)
+    parser.add_argument("--engine", choices=("litert", "tflite"), default="", help="by default what fits the board")
+    sentence = "take the wheels from here; by default pip downloads them"
+    parser.add_argument("--wheels", metavar="FOLDER", type=Path, help=sentence)
+    parser.add_argument("--yes", action="store_true", help="do it without asking you first")
+    parser.add_argument("--remove", action="store_true", help="take away what setup brought there")
+    add_wait(parser, "how long to wait while somebody else uses the board")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Bring it, or take it away."""
+    from pytest_edgedevice.cli.setup import remove, setup
+
+    if options.remove:
+        return FINE if remove(options.board, options.config, wait_s=options.wait) else WRONG
+    wanted = {"engine": options.engine, "wheels": options.wheels, "yes": options.yes, "wait_s": options.wait}
+    return FINE if setup(options.board, options.config, **wanted) else WRONG
