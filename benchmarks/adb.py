@@ -25,8 +25,8 @@ from benchmarks.pairs import interleave, ratio, row
 from benchmarks.ssh import echo
 from pytest_edgedevice.device import Device
 from pytest_edgedevice.runners.agents import AgentRunner
-from pytest_edgedevice.runners.native import build_native_agent
-from pytest_edgedevice.runners.native_program import NativeProgram
+from pytest_edgedevice.runners.native.building import build_native_agent
+from pytest_edgedevice.runners.native.program import NativeProgram
 from pytest_edgedevice.transports.adb.transport import AdbTransport
 from tests.native.conftest import tflite_library
 from tests.phones import AdbServer, Phone, start_adb_server, start_phone

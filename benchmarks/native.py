@@ -20,7 +20,7 @@ from pytest_edgedevice.agent.wire import describe, split_tensors
 from pytest_edgedevice.runners.agents import PythonAgent
 from pytest_edgedevice.runners.backend import Site
 from pytest_edgedevice.runners.client import AgentClient
-from pytest_edgedevice.runners.native_program import NativeProgram
+from pytest_edgedevice.runners.native.program import NativeProgram
 from pytest_edgedevice.transports.local import LocalTransport
 
 if TYPE_CHECKING:

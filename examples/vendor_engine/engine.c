@@ -2,7 +2,7 @@
  *
  *     engine FOLDER MODEL
  *
- * It follows the file contract of pytest-edgedevice's runner "command" (pytest_edgedevice/runners/COMMAND.md):
+ * It follows the file contract of pytest-edgedevice's runner "command" (pytest_edgedevice/runners/command/COMMAND.md):
  * reads FOLDER/manifest.json and FOLDER/inputs/0.raw, writes FOLDER/outputs/probabilities.raw and FOLDER/result.json.
  * C11 with POSIX clocks, no dependencies:  cc -std=c11 -O2 -o engine engine.c -lm
  */

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.cli.ndk import TRIPLES, find_ndk
 from pytest_edgedevice.cli.text import printable
 from pytest_edgedevice.errors import InfraError, MissingExtraError, UsageError
-from pytest_edgedevice.runners.native import PROGRAM, STRICT, build_native_agent
-from pytest_edgedevice.runners.native_files import Built, read_built
-from pytest_edgedevice.runners.native_finding import AGENT, kept_agent
-from pytest_edgedevice.runners.native_targets import ABIS, BITS, Target, compiler_of
-from pytest_edgedevice.runners.runtimes import engine_of, kept_runtime
-from pytest_edgedevice.runners.unpacking import ARCHIVES, GPU_FILES, keys_in, unpacked
+from pytest_edgedevice.runners.native.building import PROGRAM, STRICT, build_native_agent
+from pytest_edgedevice.runners.native.files import Built, read_built
+from pytest_edgedevice.runners.native.finding import AGENT, kept_agent
+from pytest_edgedevice.runners.native.runtimes import engine_of, kept_runtime
+from pytest_edgedevice.runners.native.targets import ABIS, BITS, Target, compiler_of
+from pytest_edgedevice.runners.native.unpacking import ARCHIVES, GPU_FILES, keys_in, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

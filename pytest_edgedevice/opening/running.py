@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pytest_edgedevice.errors import ConfigError
 from pytest_edgedevice.inventory.running import Running
 from pytest_edgedevice.runners.agents import AgentRunner
-from pytest_edgedevice.runners.benchmark_model import BenchmarkModelRunner
-from pytest_edgedevice.runners.command import CommandRunner
-from pytest_edgedevice.runners.native_program import NativeProgram
+from pytest_edgedevice.runners.benchmark_model.runner import BenchmarkModelRunner
+from pytest_edgedevice.runners.command.runner import CommandRunner
+from pytest_edgedevice.runners.native.program import NativeProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable

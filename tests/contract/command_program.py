@@ -1,6 +1,6 @@
 """A program for the runner ``command`` that runs .tflite models: the agent's own engines behind the file contract.
 
-Started as a script on the device; told by its manifest, as pytest_edgedevice/runners/COMMAND.md says.
+Started as a script on the device; told by its manifest, as pytest_edgedevice/runners/command/COMMAND.md says.
 """
 
 from __future__ import annotations

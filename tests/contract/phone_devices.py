@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog
-from pytest_edgedevice.runners.native import build_native_agent
+from pytest_edgedevice.runners.native.building import build_native_agent
 from tests.native.conftest import tflite_library
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.device import Device
-from pytest_edgedevice.runners.benchmark_model import BenchmarkModelRunner
+from pytest_edgedevice.runners.benchmark_model.runner import BenchmarkModelRunner
 from pytest_edgedevice.transports.ssh.transport import SshTransport
 from tests.board import start_board
 from tests.unit.runners.benchmark_standin import TINY, tool

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import DelegateError, InputError, ModelError
-from pytest_edgedevice.runners.command import CommandRunner
+from pytest_edgedevice.runners.command.runner import CommandRunner
 from pytest_edgedevice.testing.running import RunningContract, rows
 from pytest_edgedevice.transports.local import LocalTransport
 

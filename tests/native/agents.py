@@ -14,7 +14,7 @@ from tests.loaded_models import loaded_model
 
 if TYPE_CHECKING:
     from pytest_edgedevice.runners.loaded import LoadedModel
-    from pytest_edgedevice.runners.native import NativeAgent
+    from pytest_edgedevice.runners.native.building import NativeAgent
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "fixtures" / "tiny"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_edgedevice.runners.native import NativeAgent, build_native_agent
+from pytest_edgedevice.runners.native.building import NativeAgent, build_native_agent
 from tests.native.agents import Agents
 
 ROOT = Path(__file__).parents[2]

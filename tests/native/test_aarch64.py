@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_edgedevice.runners.native import build_native_agent
+from pytest_edgedevice.runners.native.building import build_native_agent
 from tests.native.agents import MODELS, TINY, Agents
 from tests.native.conftest import BUILD, STRICT, tflite_library
 

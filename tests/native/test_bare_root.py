@@ -17,7 +17,7 @@ from tests.native.wire import FIELDS, Wire, load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_edgedevice.runners.native import NativeAgent
+    from pytest_edgedevice.runners.native.building import NativeAgent
 
 SHELL_USER = 2000
 HOME = "/data/local/tmp"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import InfraError, MissingExtraError
-from pytest_edgedevice.runners import native
-from pytest_edgedevice.runners.native import SOURCES, build_native_agent
+from pytest_edgedevice.runners.native import building
+from pytest_edgedevice.runners.native.building import SOURCES, build_native_agent
 from tests.native.agents import Agents
 from tests.native.conftest import STRICT
 
@@ -126,7 +126,7 @@ def test_a_compiler_has_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, limits: dict[str, float], why: str
 ) -> None:
     for name, value in limits.items():
-        monkeypatch.setattr(native, name, value)
+        monkeypatch.setattr(building, name, value)
     with pytest.raises(InfraError, match=f"was killed: .*{why}"):
         build_native_agent(compiler=[compiler_in(tmp_path, does)], cache=tmp_path)
 
@@ -144,7 +144,7 @@ def test_a_compiler_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_without_a_compiler_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr(native, "COMPILERS", ("no-such-cc",))
+    monkeypatch.setattr(building, "COMPILERS", ("no-such-cc",))
     with pytest.raises(MissingExtraError) as raised:
         build_native_agent(cache=tmp_path)
     assert "none of no-such-cc is on PATH" in raised.value.message
@@ -153,7 +153,7 @@ def test_without_a_compiler_the_remedy_is_told(tmp_path: Path, monkeypatch: pyte
 
 def test_the_first_compiler_that_is_here_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr(native, "COMPILERS", ("no-such-cc", compiler_in(tmp_path, COMPILES)))
+    monkeypatch.setattr(building, "COMPILERS", ("no-such-cc", compiler_in(tmp_path, COMPILES)))
     assert build_native_agent(cache=tmp_path).path.exists()
 
 

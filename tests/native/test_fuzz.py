@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_edgedevice.agent.wire import FrameReader, WireError
-from pytest_edgedevice.runners.native import LIBRARIES, SOURCES
+from pytest_edgedevice.runners.native.building import LIBRARIES, SOURCES
 from tests.native.agents import MODELS, TINY
 from tests.native.conftest import BUILD, STRICT
 from tests.native.wire import PREFIX

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_edgedevice.runners.native import LIBRARIES, SOURCES
+from pytest_edgedevice.runners.native.building import LIBRARIES, SOURCES
 from tests.energy_devices import CASES, driven, write
 from tests.native.conftest import SANITIZED, STRICT
 

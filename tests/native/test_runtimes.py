@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.errors import DelegateError, MissingExtraError
-from pytest_edgedevice.runners.native import SOURCES
+from pytest_edgedevice.runners.native.building import SOURCES
 from tests.native.agents import ROOT, TINY
 
 if TYPE_CHECKING:

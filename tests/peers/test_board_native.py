@@ -15,7 +15,7 @@ from pytest_edgedevice import open_device
 from pytest_edgedevice.errors import MissingExtraError, UsageError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog
-from pytest_edgedevice.runners.native import build_native_agent
+from pytest_edgedevice.runners.native.building import build_native_agent
 from tests.board import Board, make, start_board
 from tests.board.making import SITE
 from tests.native.conftest import BUILD, tflite_library

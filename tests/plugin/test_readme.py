@@ -19,7 +19,7 @@ from pytest_edgedevice.device import DELEGATES
 from pytest_edgedevice.inventory import Inventory, load_inventory, locate
 from pytest_edgedevice.leases import folder
 from pytest_edgedevice.plugin import options
-from pytest_edgedevice.runners import runtimes
+from pytest_edgedevice.runners.native import runtimes
 from pytest_edgedevice.spec import BUILT_IN
 
 ROOT = Path(__file__).parents[2]

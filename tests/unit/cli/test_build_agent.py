@@ -13,8 +13,8 @@ import pytest
 
 from pytest_edgedevice.cli import main
 from pytest_edgedevice.cli.ndk import SDK_VARIABLES, VARIABLES
-from pytest_edgedevice.runners.native_finding import kept_agent
-from pytest_edgedevice.runners.runtimes import kept_runtime
+from pytest_edgedevice.runners.native.finding import kept_agent
+from pytest_edgedevice.runners.native.runtimes import kept_runtime
 from tests.unit.runners.made import LITERT, TFLITE, archive, built
 
 COMPILER = """#!/bin/sh

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.runners.backend import LoadRequest
-from pytest_edgedevice.runners.benchmark_model import BenchmarkModelRunner
+from pytest_edgedevice.runners.benchmark_model.runner import BenchmarkModelRunner
 from tests.unit.runners.command_standin import PATIENCE_S, site
 
 if TYPE_CHECKING:

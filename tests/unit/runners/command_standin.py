@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_edgedevice.runners.backend import LoadRequest, Site
-from pytest_edgedevice.runners.command import CommandRunner
+from pytest_edgedevice.runners.command.runner import CommandRunner
 from pytest_edgedevice.transports.local import LocalTransport
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 
 from pytest_edgedevice.errors import ConfigError, ContractError, DelegateError, InfraError
 from pytest_edgedevice.runners.backend import LoadRequest
-from pytest_edgedevice.runners.benchmark_model_flags import Build, check_further, delegate_flags, read_help
-from pytest_edgedevice.runners.benchmark_model_log import MOST_CHARS, read_log
-from pytest_edgedevice.runners.benchmark_model_placement import placement_of
-from pytest_edgedevice.runners.benchmark_model_report import Applied, Log, NodeCount, Operator, Statistics
-from pytest_edgedevice.runners.benchmark_model_series import three_times, times_told
+from pytest_edgedevice.runners.benchmark_model.flags import Build, check_further, delegate_flags, read_help
+from pytest_edgedevice.runners.benchmark_model.log import MOST_CHARS, read_log
+from pytest_edgedevice.runners.benchmark_model.placement import placement_of
+from pytest_edgedevice.runners.benchmark_model.report import Applied, Log, NodeCount, Operator, Statistics
+from pytest_edgedevice.runners.benchmark_model.series import three_times, times_told
 
 if TYPE_CHECKING:
     from pytest_edgedevice.values import Placement

@@ -22,8 +22,8 @@ from pytest_edgedevice.errors import (
 from pytest_edgedevice.metrics import gate, looks
 from pytest_edgedevice.runners import growing
 from pytest_edgedevice.runners.backend import LoadRequest
-from pytest_edgedevice.runners.benchmark_model import BenchmarkModelRunner
-from pytest_edgedevice.runners.benchmark_model_backend import _shapes
+from pytest_edgedevice.runners.benchmark_model.backend import _shapes
+from pytest_edgedevice.runners.benchmark_model.runner import BenchmarkModelRunner
 from pytest_edgedevice.values import TensorSpec
 from tests.unit.runners.benchmark_standin import LITERT_FLAGS, TFLITE_FLAGS, TINY, loaded, tool
 from tests.unit.runners.command_standin import rows, site

@@ -22,9 +22,9 @@ from pytest_edgedevice.errors import (
     MissingExtraError,
     ModelError,
 )
-from pytest_edgedevice.runners import command_backend
 from pytest_edgedevice.runners.backend import LoadRequest
-from pytest_edgedevice.runners.command import CommandRunner
+from pytest_edgedevice.runners.command import backend
+from pytest_edgedevice.runners.command.runner import CommandRunner
 from tests.unit.runners.command_standin import loaded, program, rows, site
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def run():
     reply(outputs=[output()], inference_ns=[20_000_000] * told["samples"])
 """
     counting = f"open({str(tmp_path / 'counts')!r}, 'a').write(f\"{{told['samples']}} \")"
-    monkeypatch.setattr(command_backend, "SHARE_OF_TIME", 0.001)
+    monkeypatch.setattr(backend, "SHARE_OF_TIME", 0.001)
     with loaded(tmp_path, slow + counting, time_limit_s=45) as model:
         assert run(model, 6) == (-rows(6)).tolist()
     assert (tmp_path / "counts").read_text().split() == ["0", "1", "2", "2", "1"]

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 
 from pytest_edgedevice.errors import ConfigError, ContractError, EdgeDeviceError
-from pytest_edgedevice.runners.command_manifest import PLACEHOLDERS, ArgumentTemplate
-from pytest_edgedevice.runners.command_outputs import read_outputs
-from pytest_edgedevice.runners.command_result import OutputFile, Told, read_result
+from pytest_edgedevice.runners.command.manifest import PLACEHOLDERS, ArgumentTemplate
+from pytest_edgedevice.runners.command.outputs import read_outputs
+from pytest_edgedevice.runners.command.result import OutputFile, Told, read_result
 from pytest_edgedevice.values import TensorSpec
 
 NONCE = "abc"

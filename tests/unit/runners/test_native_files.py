@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.runners import native_files
-from pytest_edgedevice.runners.native_files import Built, check_program, check_runtime, read_built
-from pytest_edgedevice.runners.native_targets import Target
+from pytest_edgedevice.runners.native import files
+from pytest_edgedevice.runners.native.files import Built, check_program, check_runtime, read_built
+from pytest_edgedevice.runners.native.targets import Target
 from tests.unit.cli.made import elf
 from tests.unit.runners.made import built
 
@@ -128,6 +128,6 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_larger_than_any_program_is_not_read(read: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_files, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "MOST_BYTES", 1 << 20)
     with pytest.raises(UsageError, match="has more than 1 MiB"):
         read(built(more=bytes(1 << 20)))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import MissingExtraError, UsageError
-from pytest_edgedevice.runners import native, native_finding
-from pytest_edgedevice.runners.native_finding import find_agent, is_like_this_host, kept_agent
-from pytest_edgedevice.runners.native_targets import Target, this_host
+from pytest_edgedevice.runners.native import building, finding
+from pytest_edgedevice.runners.native.finding import find_agent, is_like_this_host, kept_agent
+from pytest_edgedevice.runners.native.targets import Target, this_host
 from tests.unit.runners.made import built
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_a_program_of_other_sources_is_not_taken(monkeypatch: pytest.MonkeyPatch
     keep(PHONE, built(android=24))
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "main.c").write_text("int main(void) { return 1; }")
-    monkeypatch.setattr(native, "SOURCES", tmp_path / "sources")
+    monkeypatch.setattr(building, "SOURCES", tmp_path / "sources")
     with pytest.raises(MissingExtraError, match="needs the native agent for android-arm64-v8a") as raised:
         find_agent(PHONE, named=None, name="phone")
     assert "run: edgedevice build-agent --ndk PATH --abi arm64-v8a;" in raised.value.hint
@@ -89,7 +89,7 @@ def test_only_linux_with_the_same_processor_and_library_is_like_this_host(target
 
 
 def test_nothing_is_like_a_host_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_finding, "this_host", lambda: None)
+    monkeypatch.setattr(finding, "this_host", lambda: None)
     assert not is_like_this_host(HERE)
 
 
@@ -99,4 +99,4 @@ def test_the_cache_is_in_the_home_where_the_environment_names_no_folder(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", value)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert native.cache_folder() == tmp_path / ".cache" / "pytest-edgedevice"
+    assert building.cache_folder() == tmp_path / ".cache" / "pytest-edgedevice"

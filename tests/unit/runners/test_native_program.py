@@ -11,8 +11,8 @@ import pytest
 from pytest_edgedevice.errors import DeviceLostError, InfraError, TransportError, UsageError
 from pytest_edgedevice.runners.agents import AgentRunner
 from pytest_edgedevice.runners.backend import LoadRequest, Site
-from pytest_edgedevice.runners.native import build_native_agent
-from pytest_edgedevice.runners.native_program import NativeProgram
+from pytest_edgedevice.runners.native.building import build_native_agent
+from pytest_edgedevice.runners.native.program import NativeProgram
 from pytest_edgedevice.transports.base import Completed
 from pytest_edgedevice.transports.local import LocalTransport, local_facts
 from tests.native.conftest import BUILD, STRICT, litert_library

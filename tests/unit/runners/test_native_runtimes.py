@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_edgedevice.errors import MissingExtraError, UsageError
-from pytest_edgedevice.runners import runtimes
-from pytest_edgedevice.runners.native_targets import Target, this_host
-from pytest_edgedevice.runners.runtimes import Chosen, engine_of, find_runtime, kept_runtime
+from pytest_edgedevice.runners.native import runtimes
+from pytest_edgedevice.runners.native.runtimes import Chosen, engine_of, find_runtime, kept_runtime
+from pytest_edgedevice.runners.native.targets import Target, this_host
 from tests.unit.runners.made import LITERT, TFLITE, archive, built
 
 PHONE = Target("android", "aarch64")

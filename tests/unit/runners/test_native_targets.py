@@ -8,7 +8,7 @@ import pytest
 
 from pytest_edgedevice.agent.conditions import static_facts
 from pytest_edgedevice.errors import InfraError
-from pytest_edgedevice.runners.native_targets import Target, build_command, target_of, this_host
+from pytest_edgedevice.runners.native.targets import Target, build_command, target_of, this_host
 
 if TYPE_CHECKING:
     from pytest_edgedevice.values import Fact
@@ -63,7 +63,7 @@ def test_another_system_is_told() -> None:
 
 def test_this_host_is_what_its_own_facts_say(monkeypatch: pytest.MonkeyPatch) -> None:
     assert this_host() == target_of(static_facts(), name="it")
-    monkeypatch.setattr("pytest_edgedevice.runners.native_targets.static_facts", lambda: {"os": "macos"})
+    monkeypatch.setattr("pytest_edgedevice.runners.native.targets.static_facts", lambda: {"os": "macos"})
     assert this_host() is None
 
 

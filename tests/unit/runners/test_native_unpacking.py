@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import InfraError, UsageError
-from pytest_edgedevice.runners import unpacking
-from pytest_edgedevice.runners.native_targets import Target
-from pytest_edgedevice.runners.unpacking import keys_in, unpacked
+from pytest_edgedevice.runners.native import unpacking
+from pytest_edgedevice.runners.native.targets import Target
+from pytest_edgedevice.runners.native.unpacking import keys_in, unpacked
 from tests.unit.runners.made import archive
 
 if TYPE_CHECKING:

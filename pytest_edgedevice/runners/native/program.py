@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import DeviceLostError, TransportError
 from pytest_edgedevice.runners.agents import Agent
-from pytest_edgedevice.runners.native_files import check_runtime, read_built
-from pytest_edgedevice.runners.native_finding import find_agent
-from pytest_edgedevice.runners.native_targets import target_of
-from pytest_edgedevice.runners.runtimes import find_runtime
+from pytest_edgedevice.runners.native.files import check_runtime, read_built
+from pytest_edgedevice.runners.native.finding import find_agent
+from pytest_edgedevice.runners.native.runtimes import find_runtime
+from pytest_edgedevice.runners.native.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

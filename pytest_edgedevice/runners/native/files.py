@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.runners.elf import Header, NotElfError, Version, header_of, highest, versions_of
-from pytest_edgedevice.runners.native_targets import ABIS, BITS, Target, build_command
+from pytest_edgedevice.runners.native.targets import ABIS, BITS, Target, build_command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from pytest_edgedevice.errors import DelegateError, EdgeDeviceError, InputError, UnsupportedError
 from pytest_edgedevice.runners.agents import check_placement
 from pytest_edgedevice.runners.backend import LoadRequest, Runner, Site
-from pytest_edgedevice.runners.command_backend import CommandBackend
-from pytest_edgedevice.runners.command_manifest import FORMATS, ArgumentTemplate, Order
-from pytest_edgedevice.runners.command_process import CommandModel
-from pytest_edgedevice.runners.command_result import Told
-from pytest_edgedevice.runners.command_untyped import UntypedModel
+from pytest_edgedevice.runners.command.backend import CommandBackend
+from pytest_edgedevice.runners.command.manifest import FORMATS, ArgumentTemplate, Order
+from pytest_edgedevice.runners.command.process import CommandModel
+from pytest_edgedevice.runners.command.result import Told
+from pytest_edgedevice.runners.command.untyped import UntypedModel
 from pytest_edgedevice.runners.describing import SUFFIXES, describe_here
 from pytest_edgedevice.runners.device_program import DeviceProgram
 from pytest_edgedevice.runners.loaded import LoadedModel

@@ -22,7 +22,7 @@ from pytest_edgedevice.transports.program import converse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SOURCES = Path(__file__).parent.parent / "agent" / "native"
+SOURCES = Path(__file__).parents[2] / "agent" / "native"
 PROGRAM = "edgedevice-agent"
 FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fno-strict-overflow", "-fstack-protector-strong", "-s")
 STRICT = ("-Wall", "-Wextra", "-Werror")

@@ -14,7 +14,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.runners.benchmark_model_report import Applied, Extent, Log, NodeCount, Operator, Statistics
+from pytest_edgedevice.runners.benchmark_model.report import Applied, Extent, Log, NodeCount, Operator, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

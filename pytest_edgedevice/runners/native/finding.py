@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import MissingExtraError
-from pytest_edgedevice.runners.native import PROGRAM, build_native_agent, cache_folder, sources_hash
-from pytest_edgedevice.runners.native_files import Built, check_program, read_built
-from pytest_edgedevice.runners.native_targets import build_command, this_host
+from pytest_edgedevice.runners.native.building import PROGRAM, build_native_agent, cache_folder, sources_hash
+from pytest_edgedevice.runners.native.files import Built, check_program, read_built
+from pytest_edgedevice.runners.native.targets import build_command, this_host
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_edgedevice.runners.native_targets import Target
+    from pytest_edgedevice.runners.native.targets import Target
 
 AGENT = "the native agent"
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_edgedevice.errors import ContractError
-from pytest_edgedevice.runners.command_manifest import OUTPUTS
-from pytest_edgedevice.runners.command_result import MOST_OUTPUT_BYTES, OutputFile, Told
+from pytest_edgedevice.runners.command.manifest import OUTPUTS
+from pytest_edgedevice.runners.command.result import MOST_OUTPUT_BYTES, OutputFile, Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from pytest_edgedevice.errors import InfraError, UsageError
-from pytest_edgedevice.runners.native import cache_folder
-from pytest_edgedevice.runners.native_targets import ABIS, Target
+from pytest_edgedevice.runners.native.building import cache_folder
+from pytest_edgedevice.runners.native.targets import ABIS, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

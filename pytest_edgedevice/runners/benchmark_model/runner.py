@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_edgedevice.errors import DelegateError, InputError
 from pytest_edgedevice.runners.agents import check_placement
 from pytest_edgedevice.runners.backend import LoadRequest, Runner, Site
-from pytest_edgedevice.runners.benchmark_model_backend import BenchmarkBackend
-from pytest_edgedevice.runners.benchmark_model_flags import delegate_flags, runs_flags
-from pytest_edgedevice.runners.benchmark_model_placement import placement_of
-from pytest_edgedevice.runners.benchmark_model_tool import Tool
+from pytest_edgedevice.runners.benchmark_model.backend import BenchmarkBackend
+from pytest_edgedevice.runners.benchmark_model.flags import delegate_flags, runs_flags
+from pytest_edgedevice.runners.benchmark_model.placement import placement_of
+from pytest_edgedevice.runners.benchmark_model.tool import Tool
 from pytest_edgedevice.runners.describing import Described, describe_here
 from pytest_edgedevice.runners.device_program import DeviceProgram
 from pytest_edgedevice.runners.loaded import LoadedModel

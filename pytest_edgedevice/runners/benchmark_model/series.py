@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import ContractError, InfraError
-from pytest_edgedevice.runners.benchmark_model_flags import runs_flags
+from pytest_edgedevice.runners.benchmark_model.flags import runs_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_edgedevice.runners.benchmark_model_report import Statistics
-    from pytest_edgedevice.runners.benchmark_model_tool import Tool
+    from pytest_edgedevice.runners.benchmark_model.report import Statistics
+    from pytest_edgedevice.runners.benchmark_model.tool import Tool
     from pytest_edgedevice.runners.samples import Batch
     from pytest_edgedevice.values import Fact
 

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import ContractError
-from pytest_edgedevice.runners.command_manifest import (
+from pytest_edgedevice.runners.command.manifest import (
     FORMATS,
     INPUTS,
     MANIFEST,
@@ -21,8 +21,8 @@ from pytest_edgedevice.runners.command_manifest import (
     files,
     manifest,
 )
-from pytest_edgedevice.runners.command_outputs import read_outputs
-from pytest_edgedevice.runners.command_result import MOST_RESULT_BYTES, Told, read_result
+from pytest_edgedevice.runners.command.outputs import read_outputs
+from pytest_edgedevice.runners.command.result import MOST_RESULT_BYTES, Told, read_result
 from pytest_edgedevice.runners.device_files import DeviceFolder
 from pytest_edgedevice.runners.wording import telling_lines
 

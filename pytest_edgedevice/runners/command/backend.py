@@ -7,7 +7,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import AgentDiedError, ContractError, DelegateError, UnsupportedError
-from pytest_edgedevice.runners.command_manifest import Order
+from pytest_edgedevice.runners.command.manifest import Order
 from pytest_edgedevice.runners.exchange import Exchanged
 from pytest_edgedevice.runners.host_view import conditions_there, is_emulated
 from pytest_edgedevice.runners.measure import measure
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_edgedevice.runners.backend import Question, Site
-    from pytest_edgedevice.runners.command_process import CommandModel, Done
-    from pytest_edgedevice.runners.command_result import Told
+    from pytest_edgedevice.runners.command.process import CommandModel, Done
+    from pytest_edgedevice.runners.command.result import Told
     from pytest_edgedevice.runners.samples import Batch
     from pytest_edgedevice.values import Array, Fact, ModelInfo, Placement, Timing
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from pytest_edgedevice.agent.wire import ITEM_BYTES
 from pytest_edgedevice.errors import AgentDiedError, ConfigError, ContractError, ModelError
-from pytest_edgedevice.runners.benchmark_model_flags import runs_flags
-from pytest_edgedevice.runners.benchmark_model_series import BenchmarkSeries, nanoseconds
+from pytest_edgedevice.runners.benchmark_model.flags import runs_flags
+from pytest_edgedevice.runners.benchmark_model.series import BenchmarkSeries, nanoseconds
 from pytest_edgedevice.runners.device_files import DeviceFolder
 from pytest_edgedevice.runners.exchange import Exchanged
 from pytest_edgedevice.runners.host_view import conditions_there, is_emulated
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_edgedevice.runners.backend import Question, Site
-    from pytest_edgedevice.runners.benchmark_model_report import Log, Operator
-    from pytest_edgedevice.runners.benchmark_model_tool import Tool
+    from pytest_edgedevice.runners.benchmark_model.report import Log, Operator
+    from pytest_edgedevice.runners.benchmark_model.tool import Tool
     from pytest_edgedevice.runners.samples import Batch
     from pytest_edgedevice.values import Array, Fact, ModelInfo, TensorSpec, Timing
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_edgedevice.runners.backend import LoadRequest
-    from pytest_edgedevice.runners.benchmark_model_flags import Build
-    from pytest_edgedevice.runners.benchmark_model_report import Applied, Log, NodeCount
+    from pytest_edgedevice.runners.benchmark_model.flags import Build
+    from pytest_edgedevice.runners.benchmark_model.report import Applied, Log, NodeCount
 
 UNKNOWN = "unknown"
 OPERATORS = "operators"

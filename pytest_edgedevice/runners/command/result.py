@@ -22,7 +22,7 @@ from pytest_edgedevice.errors import (
     ModelError,
     UnsupportedError,
 )
-from pytest_edgedevice.runners.command_manifest import CONTRACT, FORMATS, OUTPUTS, RESULT
+from pytest_edgedevice.runners.command.manifest import CONTRACT, FORMATS, OUTPUTS, RESULT
 from pytest_edgedevice.runners.replies import count_of, read_placement, read_specs, short_text
 from pytest_edgedevice.runners.wording import printable
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import ContractError, DelegateError, EdgeDeviceError, ModelError
-from pytest_edgedevice.runners.benchmark_model_flags import Build, check_further, read_help
-from pytest_edgedevice.runners.benchmark_model_log import read_log
+from pytest_edgedevice.runners.benchmark_model.flags import Build, check_further, read_help
+from pytest_edgedevice.runners.benchmark_model.log import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_edgedevice.runners.backend import Site
-    from pytest_edgedevice.runners.benchmark_model_report import Log, Statistics
+    from pytest_edgedevice.runners.benchmark_model.report import Log, Statistics
     from pytest_edgedevice.runners.device_program import DeviceProgram
     from pytest_edgedevice.transports.base import Completed
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import MissingExtraError, UsageError
-from pytest_edgedevice.runners.native import cache_folder
-from pytest_edgedevice.runners.native_finding import is_like_this_host
-from pytest_edgedevice.runners.unpacking import ARCHIVES, GPU_FILES, unpacked
+from pytest_edgedevice.runners.native.building import cache_folder
+from pytest_edgedevice.runners.native.finding import is_like_this_host
+from pytest_edgedevice.runners.native.unpacking import ARCHIVES, GPU_FILES, unpacked
 
 if TYPE_CHECKING:
-    from pytest_edgedevice.runners.native_targets import Target
+    from pytest_edgedevice.runners.native.targets import Target
 
 VARIABLE = "EDGEDEVICE_RUNTIME"
 ON_DEVICE = "device:"

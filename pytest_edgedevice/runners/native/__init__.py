@@ -1,0 +1,1 @@
+"""The native agent: built or found for a device, brought there with its inference library, and started."""
