@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.plugin.options import (
     DEFAULT_DEVICE,
     DELEGATES,
@@ -25,6 +26,7 @@ from pytest_edgedevice.plugin.options import (
     WAIT_CI_S,
     WAIT_S,
 )
+from pytest_edgedevice.reports.renderers import Report, parse_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 ENGINES = ("litert", "tflite")
 POLICIES = ("fail", "warn", "xfail")
 HOLDS = ("session", "test")
-REPORTS = ("json",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Settings:
         hold: ``session``, or ``test`` to hand a device over between tests when somebody waits for it.
         reconnect_s: How long to wait for a device that was lost; 0 does not wait, and repeats no test.
         timeout_s: Deadline of each exchange with the device.
-        reports: Files to write records to.
+        reports: Files to write from the records, each with its renderer.
         update_goldens: Write references from the tests' ``reference`` callables.
         config: Device file; None searches for ``edgedevice.toml``.
         baseline: File of earlier latencies; None compares with none.
@@ -70,7 +71,7 @@ class Settings:
     hold: str
     reconnect_s: float
     timeout_s: float
-    reports: tuple[Path, ...]
+    reports: tuple[Report, ...]
     update_goldens: bool
     config: Path | None
     baseline: Path | None
@@ -135,21 +136,13 @@ def _delegates(config: pytest.Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _reports(config: pytest.Config) -> tuple[Path, ...]:
+def _reports(config: pytest.Config) -> tuple[Report, ...]:
     texts, where = _several(config, "edge_report")
     base = config.invocation_params.dir if where.startswith("--") else _ini_folder(config)
-    return tuple(dict.fromkeys(_report(where, base, text) for text in texts))
-
-
-def _report(where: str, base: Path, text: str) -> Path:
-    form, equals, name = (part.strip() for part in text.partition("="))
-    if form not in REPORTS or not equals or not name:
-        known = ", ".join(f"{known}=PATH" for known in REPORTS)
-        raise pytest.UsageError(f"{where}: {text!r} is not FORMAT=PATH with a known format; there is: {known}")
-    path = base / name
-    if path.is_dir():
-        raise pytest.UsageError(f"{where}: {str(path)!r} is a folder; name a file, e.g. {form}={name}/edge.jsonl")
-    return path
+    try:
+        return tuple(dict.fromkeys(parse_report(text, base) for text in texts))
+    except UsageError as error:
+        raise pytest.UsageError(f"{where}: {error}") from error
 
 
 def _baseline(config: pytest.Config) -> Path | None:

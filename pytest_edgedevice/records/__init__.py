@@ -9,6 +9,7 @@ from __future__ import annotations
 from pytest_edgedevice.records.lines import read_lines, write_lines
 from pytest_edgedevice.records.record import SCHEMA, Record, build, with_conditions_after, with_outcome
 from pytest_edgedevice.records.series import pack, unpack
+from pytest_edgedevice.records.writing import write_text
 
 __all__ = [
     "SCHEMA",
@@ -20,4 +21,5 @@ __all__ = [
     "with_conditions_after",
     "with_outcome",
     "write_lines",
+    "write_text",
 ]

@@ -112,7 +112,7 @@ def test_a_pipe_that_nobody_reads_is_said_at_once(pipe: Path, record: dict[str, 
 def test_a_pipe_whose_reader_stopped_is_given_up(
     pipe: Path, record: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_edgedevice.records.lines.PATIENCE_S", 0.0)
+    monkeypatch.setattr("pytest_edgedevice.records.writing.PATIENCE_S", 0.0)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         with pytest.raises(InfraError, match=r"its reader left \d+ bytes for 0 s"):
@@ -156,7 +156,7 @@ def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, monk
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pytest_edgedevice.records.lines._share", full)
+    monkeypatch.setattr("pytest_edgedevice.records.writing._share", full)
     with pytest.raises(InfraError, match="No space left on device"):
         write_lines(path, [])
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("out.jsonl", "old")]

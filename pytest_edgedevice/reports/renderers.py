@@ -1,0 +1,72 @@
+"""The table of renderers: what ``--edge-report NAME=PATH`` and ``edgedevice merge --report NAME=PATH`` can write.
+
+A renderer is a pure function of records that writes one file whole or not at all.
+The names are looked up at start, so each one's work is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_edgedevice.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.records import Record
+
+Renderer = Callable[[Sequence["Record"], Path], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was asked for.
+
+    Attributes:
+        name: Of its renderer.
+        path: Of the file to write.
+    """
+
+    name: str
+    path: Path
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write it.
+
+        Raises:
+            EdgeDeviceError: The file cannot be written, or what renders it is not installed.
+        """
+        RENDERERS[self.name](records, self.path)
+
+
+def parse_report(text: str, base: Path) -> Report:
+    """Understand ``NAME=PATH``.
+
+    Args:
+        text: As it was written on a command line or in an ini file.
+        base: Folder that the path is relative to.
+
+    Raises:
+        UsageError: The name is unknown, or the path is missing or a folder.
+    """
+    name, equals, place = (part.strip() for part in text.partition("="))
+    if name not in RENDERERS or not equals or not place:
+        known = ", ".join(f"{known}=PATH" for known in RENDERERS)
+        raise UsageError(f"{text!r} is not FORMAT=PATH with a known format; there is: {known}")
+    path = base / place
+    if path.is_dir():
+        raise UsageError(f"{str(path)!r} is a folder; name a file, e.g. {name}={place}/edge.{name}")
+    return Report(name, path)
+
+
+def _json(records: Sequence[Record], path: Path) -> None:
+    from pytest_edgedevice.records.lines import write_lines
+
+    write_lines(path, records)
+
+
+RENDERERS: Mapping[str, Renderer] = {
+    "json": _json,
+}
+"""By the name that users write."""
