@@ -153,15 +153,27 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return auto_workers(config) if is_configured(config) else None
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say at the start that workers will wait for each other."""
-    if not (
-        getattr(config.option, "tx", None) and config.pluginmanager.hasplugin("dsession") and is_configured(config)
-    ):
-        return None
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """With workers, name the devices now, as nothing is collected here; say that workers will wait for each other."""
+    if not (config.pluginmanager.hasplugin("dsession") and getattr(config.option, "tx", None)):
+        return []
+    if not is_configured(config) or not settings_of(config).origin:
+        return []
     from pytest_edgedevice.plugin.crowd import crowd_warning
 
-    return crowd_warning(config)
+    return list(filter(None, [_named_devices(config), crowd_warning(config)]))
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
+    """Name the devices of the tests that need one."""
+    if any("edge_device" in getattr(item, "fixturenames", ()) for item in items):
+        return _named_devices(config)
+    return None
+
+
+def _named_devices(config: pytest.Config) -> str:
+    named = ", ".join(settings_of(config).devices)
+    return "edge devices: " + "".join(sign if sign.isprintable() else "?" for sign in named)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from pytest_edgedevice.plugin.recording import NOTE_PROPERTY, PROPERTY, made_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from pytest_edgedevice.records import Record
+    from pytest_edgedevice.reports.renderers import Report
 
+JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 COLLECTOR = pytest.StashKey["Collector"]()
 COLOURS = {"passed": {"green": True}, "inconclusive": {"yellow": True}, "skipped": {"yellow": True}}
 NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
@@ -110,6 +112,7 @@ def finish(session: pytest.Session) -> None:
         _write(session, collector, settings_of(config).reports)
     if settings_of(config).update_baseline:
         _update_baseline(session, collector)
+    _summarize_job(collector)
     if not config.pluginmanager.hasplugin("terminalreporter"):
         for line, bad in collector.notes:
             if bad:
@@ -122,19 +125,18 @@ def _fail(session: pytest.Session, collector: Collector, why: str) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _write(session: pytest.Session, collector: Collector, paths: Iterable[Path]) -> None:
-    from pytest_edgedevice.errors import InfraError
-    from pytest_edgedevice.records import write_lines
+def _write(session: pytest.Session, collector: Collector, reports: Iterable[Report]) -> None:
+    from pytest_edgedevice.errors import EdgeDeviceError
 
     records = collector.records
     count = len(records)
-    for path in paths:
+    for report in reports:
         try:
-            write_lines(path, records)
-        except InfraError as error:
+            report.write(records)
+        except EdgeDeviceError as error:
             _fail(session, collector, str(error))
         else:
-            collector.notes.append((f"edgedevice: {count} record{'s' * (count != 1)} in {path}", False))
+            collector.notes.append((f"edgedevice: {count} record{'s' * (count != 1)} in {report.path}", False))
 
 
 def _update_baseline(session: pytest.Session, collector: Collector) -> None:
@@ -147,15 +149,32 @@ def _update_baseline(session: pytest.Session, collector: Collector) -> None:
         _fail(session, collector, str(error))
 
 
+def _summarize_job(collector: Collector) -> None:
+    """On GitHub, add to the job's summary; whatever is wrong with that file is not the tests' fault."""
+    path = os.environ.get(JOB_SUMMARY, "")
+    if not path or not collector.records:
+        return
+    from pytest_edgedevice.reports.github import summary
+
+    try:
+        with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - appended: other steps write there, too
+            file.write(summary(collector.records))
+    except OSError as error:
+        collector.notes.append((f"edgedevice: no job summary in {path}: {error.strerror or error}", False))
+
+
 def summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table; nothing in runs without device tests."""
     collector = collector_of(config)
     if collector.records and terminalreporter.verbosity > -2 and not config.getoption("no_summary", False):
         from pytest_edgedevice.reports.terminal import table
 
-        terminalreporter.ensure_newline()
-        terminalreporter.section("edge devices")
-        for line, outcome in table(collector.records, width=terminalreporter._tw.fullwidth):  # noqa: SLF001
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001
+        lines = table(collector.records, width=width, short=terminalreporter.verbosity < 0)
+        if lines:
+            terminalreporter.ensure_newline()
+            terminalreporter.section("edge devices")
+        for line, outcome in lines:
             style = COLOURS.get(outcome, {"red": True}) if outcome else {"bold": True}
             terminalreporter.write_line(line, **style)
     for line, bad in collector.notes:

@@ -24,7 +24,7 @@ def own_surroundings(
     """Locks, temporary folders and settings that no other test or worker sees; the folder of sessions."""
     for name in ("CI", "PYTEST_EDGE_DEVICE", "PYTEST_ADDOPTS", "EDGEDEVICE_CONFIG", "COLUMNS", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID"):
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
     place = tmp_path_factory.mktemp("surroundings")
     for name, variable in (("locks", "EDGEDEVICE_LOCKS"), ("sessions", "TMPDIR")):

@@ -147,3 +147,34 @@ def test_a_hostile_file_name_cannot_steer_the_terminal(pytester: pytest.Pytester
     result = pytester.runpytest()
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["test_a  a?[[]31m??b.tflite *passed"])
+
+
+@pytest.mark.parametrize("options", [[], ["--device", "local"]], ids=["by itself", "named"])
+def test_the_devices_are_named_before_the_first_test(pytester: pytest.Pytester, options: list[str]) -> None:
+    pytester.makepyfile("def test_a(edge_device):\n    pass")
+    result = pytester.runpytest(*options)
+    named = [line for line in result.outlines if line.startswith("edge devices: ")]
+    assert named == ["edge devices: local"]
+    assert result.outlines.index(named[0]) < result.outlines.index(
+        "test_the_devices_are_named_before_the_first_test.py ."
+    )
+
+
+def test_a_run_without_device_tests_names_none(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_a():\n    pass")
+    lines = pytester.runpytest("--device", "local").outlines
+    assert not [line for line in lines if line.startswith("edge devices")]
+
+
+def test_a_quiet_run_lists_only_what_did_not_pass(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=TEST)
+    lines = pytester.runpytest("-q").outlines
+    start = next(number for number, line in enumerate(lines) if "edge devices" in line)
+    assert lines[start + 1].startswith("test")
+    assert lines[start + 2].startswith("test_fail")
+    assert not any(line.startswith("test_pass") for line in lines)
+
+
+def test_a_quiet_run_that_passes_has_no_table(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_a(edge_check):\n    edge_check.metric('top1', 0.95, at_least=0.9)")
+    assert not any("edge devices" in line for line in pytester.runpytest("-q").outlines)

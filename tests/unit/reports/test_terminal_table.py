@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_edgedevice.reports.columns import display_width, fit
-from pytest_edgedevice.reports.terminal import rows, table
+from pytest_edgedevice.reports.rows import rows
+from pytest_edgedevice.reports.terminal import table
 
 PRINTABLE = st.text(st.characters(categories=["L", "N", "P", "S", "Mn"]), max_size=40)
 
@@ -47,7 +48,7 @@ def test_checks_of_one_test_and_model_share_a_row() -> None:
             "variant": "float16",
             "device": "local",
             "delegate": "cpu",
-            "size": "",
+            "size": "229.7 kB",
             "error": "0.00059",
             "p50": "1.23 us",
             "p95": "12.3 ms",
@@ -124,17 +125,48 @@ def test_a_test_is_shown_by_its_name_and_nothing_in_it_steers_the_terminal(test:
         ("close", {"outputs": None}),
         ("close", {"outputs": ["x", {"max_abs_error": "x"}]}),
         ("size", {}),
+        ("memory", {"observed": None}),
+        ("realtime", {"achieved_fps": "x"}),
+        ("faster", {"ratio": True}),
+        ("cpu_load", []),
     ],
 )
 def test_numbers_of_an_unexpected_form_leave_their_cells_empty(check: str, numbers: dict[str, Any]) -> None:
     found = rows([record(check, numbers=numbers)])[0].cells
-    assert not [found.get(name) for name in ("p50", "p95", "error") if found.get(name)]
+    assert not [found.get(name) for name in ("p50", "p95", "error", "memory", "also") if found.get(name)]
     assert not found.get("budget", "").strip()
 
 
 @pytest.mark.parametrize(("size_bytes", "shown"), [(640, "0.6 kB"), (999_999, "1000.0 kB"), (5_300_000, "5.30 MB")])
 def test_sizes_have_units(size_bytes: int, shown: str) -> None:
     assert cell("size", record("size", numbers={"size_bytes": size_bytes})) == shown
+
+
+@pytest.mark.parametrize(
+    ("check", "numbers", "column", "shown"),
+    [
+        ("memory", {"observed": 12.3456}, "memory", "12.3 MB"),
+        ("cpu_load", {"observed": 24.9}, "also", "cpu 24.9 %"),
+        ("energy", {"observed": 3.14159}, "also", "energy 3.14 mJ"),
+        ("load_time", {"observed": 41.0}, "also", "load 41 ms"),
+        ("realtime", {"achieved_fps": 29.97, "dropped_share": 0.012}, "also", "30 fps, 1.2% dropped"),
+        ("faster", {"ratio": 0.512, "old": {"name": "old.tflite"}}, "also", "0.512 x old.tflite"),
+        ("accuracy", {"value": 0.9612, "metric": "top1"}, "also", "top1 0.961"),
+    ],
+)
+def test_every_check_that_measures_has_a_cell(check: str, numbers: dict[str, Any], column: str, shown: str) -> None:
+    assert cell(column, record(check, numbers=numbers)) == shown
+
+
+def test_what_has_no_column_of_its_own_shares_one() -> None:
+    several = [record("cpu_load", numbers={"observed": 25}), record("load_time", numbers={"observed": 4})]
+    assert cell("also", *several) == "cpu 25 %, load 4 ms"
+
+
+def test_a_short_table_has_only_what_did_not_pass() -> None:
+    several = [record(), record("size", "fail", test="t.py::test_b")]
+    assert [outcome for _, outcome in table(several, width=80, short=True)] == ["", "failed"]
+    assert table([record()], width=80, short=True) == []
 
 
 def test_no_records_make_no_table() -> None:

@@ -1,0 +1,67 @@
+"""Records of one test and model gathered into one row: what every table shows, whoever draws it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_edgedevice.reports.cells import SEVERITY, cells_of, identity_of, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_edgedevice.records import Record
+
+COLUMNS = (
+    "test",
+    "model",
+    "variant",
+    "device",
+    "delegate",
+    "p50",
+    "p95",
+    "budget",
+    "error",
+    "memory",
+    "also",
+    "size",
+    "verdict",
+)
+"""In the order of every table."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the table: text by column, the outcome that colours it, and whether its test ran twice."""
+
+    outcome: str
+    cells: dict[str, str] = field(default_factory=dict)
+    repeated: bool = False
+
+    def add(self, record: Record) -> None:
+        """Take what one more record of the same test and model says."""
+        self.outcome = max(self.outcome, outcome_of(record), key=lambda outcome: SEVERITY.get(outcome, 0))
+        self.repeated |= bool(record.get("repeated"))
+        found = cells_of(record)
+        if "also" in found and "also" in self.cells:
+            found["also"] = f"{self.cells['also']}, {found['also']}"
+        self.cells.update(found)
+        self.cells["verdict"] = self.outcome + (", repeated" if self.repeated else "")
+
+
+def rows(records: Sequence[Record]) -> list[Row]:
+    """Gather records of one test and model into one row each, in the order of the records.
+
+    A record that speaks of no model, such as the test's own number or the loss of the
+    device, joins the row before it if that is of the same test.
+    """
+    gathered: dict[tuple[Any, ...], Row] = {}
+    latest: dict[str, Row] = {}
+    for record in records:
+        model, delegate, test = record.get("model") or {}, record.get("delegate") or {}, str(record["test"])
+        key = (test, model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
+        row = latest.get(test) if not model else None
+        row = row or gathered.setdefault(key, Row(outcome_of(record), identity_of(record)))
+        row.add(record)
+        latest[test] = row
+    return list(gathered.values())
