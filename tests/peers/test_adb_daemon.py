@@ -33,12 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
-        yield one
-
-
 @pytest.fixture
 def phone(tmp_path: Path, server: PlainServer) -> Iterator[FaultyPhone]:
     with FaultyPhone(tmp_path / "phone", properties={"ro.product.model": "It's a $(phone)"}) as one:

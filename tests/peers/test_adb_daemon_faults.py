@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import adbutils  # type: ignore[import-untyped]
 import pytest
 
-from tests.peers.adb_daemon import FaultyPhone, PlainServer
 from tests.peers.adb_daemon.clients import (
     ERR,
     LONGEST_S,
@@ -27,21 +26,15 @@ from tests.peers.adb_daemon.clients import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
-        yield one
+    from tests.peers.adb_daemon import FaultyPhone, PlainServer
 
 
 @pytest.fixture
-def phone(tmp_path: Path, server: PlainServer) -> Iterator[FaultyPhone]:
-    with FaultyPhone(tmp_path / "phone") as one:
-        connect(server, one)
-        yield one
+def phone(fresh_phone: FaultyPhone, server: PlainServer) -> FaultyPhone:
+    connect(server, fresh_phone)
+    return fresh_phone
 
 
 def pushed(server: PlainServer, phone: FaultyPhone, content: bytes) -> None:

@@ -9,35 +9,15 @@ import pytest
 
 from pytest_edgedevice.errors import DeadlineError, DeviceLostError, TransportError
 from pytest_edgedevice.transports.adb.transport import MOST_OUTPUT_BYTES
-from tests.peers.adb_daemon import FaultyPhone, PlainServer
-from tests.peers.hostile_links import linked, promptly
+from tests.peers.hostile_links import promptly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pytest_edgedevice.transports.adb.transport import AdbTransport
+    from tests.peers.adb_daemon import FaultyPhone
 
 OURS = "MARK"
 LONG_S = 60.0
 OUT, ERR, EXIT = 1, 2, 3
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def phone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyPhone]:
-    with FaultyPhone(tmp_path_factory.mktemp("phone") / "root") as one:
-        yield one
-
-
-@pytest.fixture
-def link(server: PlainServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
-    with linked(server, phone) as one:
-        yield one
 
 
 def said(link: AdbTransport, code: str = "echo all", timeout_s: float = LONG_S) -> bytes:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import DeadlineError, DeviceFullError, DeviceLostError, TransportError
-from tests.peers.adb_daemon import FaultyPhone, PlainServer
 from tests.peers.adb_daemon.clients import until
-from tests.peers.hostile_links import LARGE, LONG_S, SMALL, arrives, linked, placed, promptly, there
+from tests.peers.hostile_links import LARGE, LONG_S, SMALL, arrives, placed, promptly, there
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_edgedevice.transports.adb.transport import AdbTransport
+    from tests.peers.adb_daemon import FaultyPhone
 
 BAD_ANSWERS = {
     "OKAY before the end": b"OKAY\0\0\0\0",
@@ -25,24 +24,6 @@ BAD_ANSWERS = {
     "half an answer": b"FA",
     "a refusal of terminal escapes": b"FAIL\x08\0\0\0\x1b[2J\x07\r\nx",
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def phone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyPhone]:
-    with FaultyPhone(tmp_path_factory.mktemp("phone") / "root") as one:
-        yield one
-
-
-@pytest.fixture
-def link(server: PlainServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
-    with linked(server, phone) as one:
-        yield one
 
 
 @pytest.fixture(params=[SMALL, LARGE], ids=["small", "large"])

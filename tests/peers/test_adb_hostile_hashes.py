@@ -9,36 +9,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import DeadlineError, TransportError
-from tests.peers.adb_daemon import FaultyPhone, PlainServer
 from tests.peers.adb_daemon.clients import until
-from tests.peers.hostile_links import LARGE, LONG_S, SMALL, arrives, linked, placed, promptly, there
+from tests.peers.hostile_links import LARGE, LONG_S, SMALL, arrives, placed, promptly, there
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_edgedevice.transports.adb.transport import AdbTransport
     from pytest_edgedevice.transports.base import Pushed
+    from tests.peers.adb_daemon import FaultyPhone
 
 EMPTY = hashlib.sha256().hexdigest()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
-        yield one
-
-
 @pytest.fixture
-def phone(tmp_path: Path) -> Iterator[FaultyPhone]:
-    with FaultyPhone(tmp_path / "phone") as one:
-        yield one
-
-
-@pytest.fixture
-def link(server: PlainServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
-    with linked(server, phone) as one:
-        yield one
+def phone(fresh_phone: FaultyPhone) -> FaultyPhone:
+    return fresh_phone
 
 
 @pytest.fixture(params=[SMALL, LARGE], ids=["small", "large"])

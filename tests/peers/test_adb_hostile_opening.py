@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 
@@ -12,30 +12,9 @@ from tests.peers.adb_daemon import FaultyPhone, HostileServer, Lie, PlainServer
 from tests.peers.adb_daemon.clients import connect
 from tests.peers.hostile_links import gone, linked, nothing_left, opened, promptly
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LONG_S = 60.0
 KEEPER = "sweep_all"
 """Words of the keeper's script, which no program's has."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyPhone]:
-    with FaultyPhone(tmp_path_factory.mktemp("phone") / "root") as one:
-        yield one
-
-
-@pytest.fixture
-def phone(lasting: FaultyPhone) -> Iterator[FaultyPhone]:
-    yield lasting
-    lasting.faults.clear()
 
 
 @pytest.mark.parametrize("share", [0, 1, 40])

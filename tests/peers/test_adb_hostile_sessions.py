@@ -17,15 +17,14 @@ import pytest
 from pytest_edgedevice.errors import DeviceLostError, TransportError
 from pytest_edgedevice.transports.adb import keeper as adb_keeper
 from pytest_edgedevice.transports.adb.server import AdbServer
-from tests.peers.adb_daemon import FaultyPhone, PlainServer
 from tests.peers.adb_daemon.clients import connect, until
-from tests.peers.hostile_links import gone, left_on, linked, nothing_left, opened, promptly
+from tests.peers.hostile_links import gone, left_on, nothing_left, opened, promptly
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
 
     from pytest_edgedevice.transports.adb.transport import AdbTransport
+    from tests.peers.adb_daemon import FaultyPhone, PlainServer
 
 ROOT = Path(__file__).parents[2]
 LONG_S = 60.0
@@ -50,22 +49,9 @@ CLIENT = textwrap.dedent("""
 """)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
-        yield one
-
-
 @pytest.fixture
-def phone(tmp_path: Path) -> Iterator[FaultyPhone]:
-    with FaultyPhone(tmp_path / "phone") as one:
-        yield one
-
-
-@pytest.fixture
-def link(server: PlainServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
-    with linked(server, phone) as one:
-        yield one
+def phone(fresh_phone: FaultyPhone) -> FaultyPhone:
+    return fresh_phone
 
 
 def folder_of(link: AdbTransport, phone: FaultyPhone) -> Path:
