@@ -119,7 +119,7 @@ def test_the_table_fits_the_terminal(pytester: pytest.Pytester, monkeypatch: pyt
     monkeypatch.setenv("COLUMNS", str(columns))
     pytester.makepyfile(test_it=TEST)
     lines = pytester.runpytest("--tb=no").outlines
-    start = next(number for number, line in enumerate(lines) if "edge devices" in line)
+    start = next(number for number, line in enumerate(lines) if "= edge devices =" in line)
     assert max(map(len, lines[start : start + 4])) <= columns
     assert [line.split()[-1] for line in lines[start + 1 : start + 4]] == ["verdict", "passed", "failed"]
 
@@ -127,7 +127,7 @@ def test_the_table_fits_the_terminal(pytester: pytest.Pytester, monkeypatch: pyt
 @pytest.mark.parametrize(("flag", "shown"), [("-q", True), ("-qq", False), ("--no-summary", False)])
 def test_the_table_is_as_quiet_as_asked(pytester: pytest.Pytester, flag: str, shown: bool) -> None:
     pytester.makepyfile(test_it=TEST)
-    assert ("edge devices" in pytester.runpytest(flag, "-k", "fail").stdout.str()) == shown
+    assert ("= edge devices =" in pytester.runpytest(flag, "-k", "fail").stdout.str()) == shown
 
 
 def test_every_colour_has_a_word(pytester: pytest.Pytester) -> None:
@@ -169,7 +169,7 @@ def test_a_run_without_device_tests_names_none(pytester: pytest.Pytester) -> Non
 def test_a_quiet_run_lists_only_what_did_not_pass(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=TEST)
     lines = pytester.runpytest("-q").outlines
-    start = next(number for number, line in enumerate(lines) if "edge devices" in line)
+    start = next(number for number, line in enumerate(lines) if "= edge devices =" in line)
     assert lines[start + 1].startswith("test")
     assert lines[start + 2].startswith("test_fail")
     assert not any(line.startswith("test_pass") for line in lines)
@@ -177,4 +177,4 @@ def test_a_quiet_run_lists_only_what_did_not_pass(pytester: pytest.Pytester) -> 
 
 def test_a_quiet_run_that_passes_has_no_table(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a(edge_check):\n    edge_check.metric('top1', 0.95, at_least=0.9)")
-    assert not any("edge devices" in line for line in pytester.runpytest("-q").outlines)
+    assert not any("= edge devices =" in line for line in pytester.runpytest("-q").outlines)

@@ -59,7 +59,7 @@ def flaky(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
 @pytest.mark.parametrize(("value", "verdict"), [(2, "passed"), (1, "failed")])
 def test_the_last_attempt_decides_the_row(flaky: Callable[..., pytest.RunResult], value: int, verdict: str) -> None:
     lines = flaky(value).outlines
-    start = next(number for number, line in enumerate(lines) if "edge devices" in line)
+    start = next(number for number, line in enumerate(lines) if "= edge devices =" in line)
     rows = [(line.split()[0], line.split()[-1]) for line in lines[start + 2 : start + 4]]
     assert rows == [("test_a", verdict), ("test_b", "passed")]
 

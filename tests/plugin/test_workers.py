@@ -31,7 +31,7 @@ def test_every_record_reaches_the_controller_and_the_table_is_printed_once(
     result.assert_outcomes(passed=5, failed=1)
     assert sorted(one["numbers"]["value"] for one in records()) == [number / 10 for number in range(6)]
     assert {one["worker"] for one in records()} == {"gw0", "gw1"}
-    assert [("edge devices" in line) for line in result.outlines].count(True) == 1
+    assert [("= edge devices =" in line) for line in result.outlines].count(True) == 1
     result.stdout.fnmatch_lines(["edgedevice: 6 records in *out.jsonl"])
 
 
