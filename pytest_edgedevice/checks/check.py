@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 from pytest_edgedevice.checks import close as closes
 from pytest_edgedevice.checks import close_text, latency_text, limits
 from pytest_edgedevice.checks import latency as latencies
+from pytest_edgedevice.checks.blamed import compared
 from pytest_edgedevice.checks.faster import Comparing
 from pytest_edgedevice.checks.numerals import json_ready
+from pytest_edgedevice.checks.seams import check_model
+from pytest_edgedevice.checks.settling import callers_level
 from pytest_edgedevice.checks.singles import judge_singles
+from pytest_edgedevice.checks.stages import StageChecks
 from pytest_edgedevice.checks.verdict import BaselineWarning
 from pytest_edgedevice.checks.watching import WatchingChecks
 from pytest_edgedevice.validity import spoiling
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Outputs
 
 
-class EdgeCheck(Comparing, WatchingChecks):
+class EdgeCheck(Comparing, StageChecks, WatchingChecks):
     """Checks that record what they saw and fail with what to do next.
 
     Args:
@@ -43,6 +47,8 @@ class EdgeCheck(Comparing, WatchingChecks):
             test counts it as an expected failure.
         baseline: Compares a measured latency with earlier runs; a regression beyond their noise fails
             the latency check, one of unknown noise warns with ``BaselineWarning``. None compares nothing.
+        investigate: Looks for the cause of a failed ``close``, for the last line of its message. None looks for none.
+        keep: Writes both sides of a ``close`` to a file and gives its path; empty where it wrote none.
     """
 
     def close(
@@ -76,12 +82,18 @@ class EdgeCheck(Comparing, WatchingChecks):
             GoldenError: The golden was recorded for another model.
         """
         __tracebackhide__ = True
-        result = closes.compare_run(run, reference, atol=atol, rtol=rtol, outputs=outputs)
+        arguments = {"atol": atol, "rtol": rtol}
+        result = closes.compare_run(run, reference, outputs=outputs, **arguments)
+        message, numbers = self._looked_into(
+            compared(run, reference, result, closes.compare_run, arguments),
+            close_text.failure_text(result),
+            closes.evidence_numbers(result),
+        )
         self._settle(
             "close",
             "pass" if result.passed else "fail",
-            close_text.failure_text(result),
-            closes.evidence_numbers(result),
+            message,
+            numbers,
             subject=(run.model, run.placement, run.device),
         )
         return result
@@ -133,6 +145,7 @@ class EdgeCheck(Comparing, WatchingChecks):
             UsageError: No budget, or a number out of its range.
         """
         __tracebackhide__ = True
+        check_model(model, "measure")
         optional = {"sustained_s": sustained_s, "max_runs": max_runs}
         asked = latencies.asked_for(
             latencies.budgets_of({0.5: p50_ms, 0.9: p90_ms, 0.95: p95_ms, 0.99: p99_ms}, quantiles_ms),
@@ -156,7 +169,7 @@ class EdgeCheck(Comparing, WatchingChecks):
             subject=_subject(model),
         )
         if before is not None and before.verdict == "warn":
-            warnings.warn(f"{model.info.name}: {before.reason}", BaselineWarning, stacklevel=2)
+            warnings.warn(f"{model.info.name}: {before.reason}", BaselineWarning, stacklevel=callers_level())
         return timing
 
     def size(

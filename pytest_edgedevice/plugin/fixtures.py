@@ -104,7 +104,13 @@ def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
     """
     from pytest_edgedevice.checks import EdgeCheck
     from pytest_edgedevice.plugin.baselines import comparer
+    from pytest_edgedevice.plugin.investigating import investigator
     from pytest_edgedevice.plugin.recording import recorder
 
     policy: Any = settings_of(request.config).on_inconclusive
-    return EdgeCheck(recorder(request.node), on_inconclusive=policy, baseline=comparer(request.node))
+    return EdgeCheck(
+        recorder(request.node),
+        on_inconclusive=policy,
+        baseline=comparer(request.node),
+        investigate=investigator(request.node),
+    )

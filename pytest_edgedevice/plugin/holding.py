@@ -17,6 +17,7 @@ from pytest_edgedevice.errors import DEVICE_FAULTS, DeviceBusyError, DeviceNotFo
 from pytest_edgedevice.leases import Holder, quarantine_of
 from pytest_edgedevice.opening import NoneFitsError, open_device
 from pytest_edgedevice.plugin.catalog import catalog, expression_of
+from pytest_edgedevice.plugin.investigating import memory_of
 from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.parametrize import is_shared, required_expressions
 from pytest_edgedevice.plugin.recording import add_note
@@ -198,9 +199,18 @@ def _open(item: pytest.Item, spec: str, holding: Holding) -> DeviceLike:
             _note_quarantines(item, spec)
             raise
     holding.in_vain = None
+    _watch(item.config, device)
     for text in known.passed_over(known.parse(spec)):
         add_note(item, text)
     return device
+
+
+def _watch(config: pytest.Config, device: DeviceLike) -> None:
+    """Remember what its models are asked, where that may be needed."""
+    if settings_of(config).evidence.blame or settings_of(config).evidence.keep_inputs:
+        memory = memory_of(config)
+        memory.forget()
+        memory.watch(device)
 
 
 def _note_quarantines(item: pytest.Item, spec: str) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_edgedevice.plugin import evidence_options
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
@@ -42,6 +44,7 @@ INI_KEYS: dict[str, tuple[Literal["linelist", "string", "paths"], str]] = {
     "edge_baseline": ("string", "file of earlier latencies, as --edge-baseline; relative to the ini file"),
     "edge_models": ("paths", "folders with model files. Example: edge_models = models"),
     "edge_goldens": ("paths", "folders with golden sets. Example: edge_goldens = tests/goldens"),
+    **evidence_options.INI_KEYS,
 }
 DELEGATE_MARKER = (
     'edge_delegate(name, ..., fallback="fail", options=None): run the test once with each delegate, e.g. '
@@ -143,6 +146,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="add the latencies of tests that passed to the file of --edge-baseline. "
         "Example: --edge-baseline pixel8.jsonl --edge-update-baseline",
     )
+    evidence_options.add_options(group)
     for key, (kind, text) in INI_KEYS.items():
         parser.addini(key, text, type=kind)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.plugin.evidence_options import BLAME_S, KEPT, SWITCH, EvidenceSettings
 from pytest_edgedevice.plugin.options import (
     DEFAULT_DEVICE,
     DELEGATES,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 ENGINES = ("litert", "tflite")
 POLICIES = ("fail", "warn", "xfail")
 HOLDS = ("session", "test")
+RECORDING_SUFFIX = ".npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Settings:
         update_baseline: Add this run's latencies to it.
         on_inconclusive: ``fail``, ``warn`` or ``xfail``.
         models, goldens: Folders to search for model files and golden sets.
+        evidence: What becomes of a comparison.
         ci: Whether this is a CI run.
     """
 
@@ -79,6 +82,7 @@ class Settings:
     on_inconclusive: str
     models: tuple[Path, ...]
     goldens: tuple[Path, ...]
+    evidence: EvidenceSettings
     ci: bool
 
 
@@ -109,6 +113,7 @@ def read_settings(config: pytest.Config) -> Settings:
         on_inconclusive=_choice(config, "edge_inconclusive", POLICIES, default="fail"),
         models=tuple(config.getini("edge_models")),
         goldens=tuple(config.getini("edge_goldens")),
+        evidence=_evidence(config),
         ci=ci,
     )
 
@@ -155,6 +160,26 @@ def _baseline(config: pytest.Config) -> Path | None:
     return path
 
 
+def _evidence(config: pytest.Config) -> EvidenceSettings:
+    keep, inputs = _choice(config, "edge_keep", KEPT, default="none"), bool(config.getoption("edge_keep_inputs"))
+    if inputs and keep == "none":
+        raise pytest.UsageError("--edge-keep-inputs keeps nothing by itself: add --edge-keep failing, or all")
+    given = config.getoption("edge_record_run")
+    recording = config.invocation_params.dir / str(given) if given else None
+    if recording is not None and (recording.is_dir() or recording.suffix == RECORDING_SUFFIX):
+        raise pytest.UsageError(f"--edge-record-run: {str(recording)!r} cannot be the records' file; e.g. run.jsonl")
+    if recording is not None and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--edge-record-run records one process: leave -n out")
+    return EvidenceSettings(
+        blame=_choice(config, "edge_blame", SWITCH, default="on") == "on",
+        blame_s=_seconds(config, "edge_blame_s", BLAME_S, least=0.001),
+        keep=keep,
+        keep_dir=_file(config, "edge_keep_dir"),
+        keep_inputs=inputs,
+        record_run=recording,
+    )
+
+
 def _file(config: pytest.Config, name: str) -> Path | None:
     option, ini = config.getoption(name), str(config.getini(name) or "")
     if option:
@@ -174,7 +199,7 @@ def _several(config: pytest.Config, name: str) -> tuple[list[str], str]:
 
 def _one(config: pytest.Config, name: str, default: object) -> tuple[str, str]:
     """The value of an option, and where it comes from."""
-    given = config.getoption(name)
+    given = config.getoption(name, None)  # some have an ini key only
     if given is not None:
         return str(given).strip(), _option(name)
     return str(config.getini(name) or "").strip() or str(default), _ini(name)
