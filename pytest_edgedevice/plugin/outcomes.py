@@ -147,11 +147,13 @@ def _note(item: pytest.Item, error: BaseException) -> None:
 
 def _attach_records(report: pytest.TestReport, item: pytest.Item) -> None:
     """Send the records with this report alone: the item's own properties would outlive a retry."""
-    from pytest_edgedevice.records import with_outcome
+    from pytest_edgedevice.records import properties_of_all, with_outcome
 
     outcome: Any = item.stash.get(OUTCOME, "passed")
-    for record in item.stash.get(RECORDS, []):
+    records = item.stash.get(RECORDS, [])
+    for record in records:
         report.user_properties.append((PROPERTY, json.dumps(with_outcome(record, outcome), allow_nan=False)))
+    report.user_properties += properties_of_all(records)
     for note in item.stash.get(NOTES, []):
         report.user_properties.append((NOTE_PROPERTY, json.dumps(note)))
     item.stash[RECORDS], item.stash[NOTES] = [], []

@@ -6,17 +6,27 @@ read back with every field checked.
 
 from __future__ import annotations
 
-from pytest_edgedevice.records.lines import read_lines, write_lines
+from pytest_edgedevice.records.lines import Lines, read_lines, read_what_is_there, write_lines
+from pytest_edgedevice.records.measurements import Measurement, measurements
+from pytest_edgedevice.records.merging import Merged, merge
+from pytest_edgedevice.records.properties import properties_of_all
 from pytest_edgedevice.records.record import SCHEMA, Record, build, with_conditions_after, with_outcome
 from pytest_edgedevice.records.series import pack, unpack
 from pytest_edgedevice.records.writing import write_text
 
 __all__ = [
     "SCHEMA",
+    "Lines",
+    "Measurement",
+    "Merged",
     "Record",
     "build",
+    "measurements",
+    "merge",
     "pack",
+    "properties_of_all",
     "read_lines",
+    "read_what_is_there",
     "unpack",
     "with_conditions_after",
     "with_outcome",

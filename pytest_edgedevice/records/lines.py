@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.records.record import SCHEMA, Record
+from pytest_edgedevice.records.shape import record_of
 from pytest_edgedevice.records.writing import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from pytest_edgedevice.records.record import Record
+
 MOST_BYTES = 1 << 29
+MOST_LINE_BYTES = 16 << 20
+"""A million timed runs, packed, are 3 MB of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What a file held.
+
+    Attributes:
+        records: In the file's order.
+        faults: A sentence for each line that is no record, with file and line.
+    """
+
+    records: tuple[Record, ...]
+    faults: tuple[str, ...]
 
 
 def write_lines(path: Path, records: Iterable[Record]) -> None:
@@ -26,38 +46,72 @@ def write_lines(path: Path, records: Iterable[Record]) -> None:
 
 
 def read_lines(path: Path) -> list[Record]:
-    """Read records back.
+    """Read records back, every one of them.
 
     Raises:
         UsageError: The file is missing or too large, or a line is not a record of this schema; which one is said.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        lines = content.decode("utf-8").split("\n") if len(content) <= MOST_BYTES else []
-    except (OSError, ValueError) as error:  # ValueError: no text, or a name that no file can have
-        raise UsageError(f"cannot read records from {str(path)!r}: {error}") from error
-    if len(content) > MOST_BYTES:
-        raise UsageError(f"{str(path)!r} is larger than {MOST_BYTES >> 20} MiB, too large for records")
-    return [_record(line, f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    found = read_what_is_there(path)
+    if found.faults:
+        raise UsageError(found.faults[0])
+    return list(found.records)
 
 
-def _record(line: str, where: str) -> Record:
+def read_what_is_there(path: Path) -> Lines:
+    """Read the records of a file, and tell which lines are none: the last one may be torn, others foreign.
+
+    Raises:
+        UsageError: The file is missing, no file, or too large.
+    """
+    records: list[Record] = []
+    faults: list[str] = []
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
-        raise UsageError(f"{where}: not a record of schema {SCHEMA}, but {str(found)[:40]}")
-    for key, kind in (
-        ("test", str),
-        ("check", str),
-        ("verdict", str),
-        ("message", str),
-        ("numbers", dict),
-        ("device", dict),
-    ):
-        if not isinstance(record.get(key), kind):
-            raise UsageError(f"{where}: {key!r} is missing or not a {kind.__name__}")
-    return record
+        with open(path, "rb", opener=_without_waiting) as file:
+            for number, line in enumerate(_lines(file, path), start=1):
+                fault = _read(line, records)
+                if fault:
+                    faults.append(f"{path}:{number}: {fault}")
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read records from {str(path)!r}: {reason}") from error
+    return Lines(tuple(records), tuple(faults))
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe would wait for its writer, and is read where it is given on purpose, as ``<(...)``."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode) or path.startswith("/dev/"):
+        os.set_blocking(descriptor, True)
+        return descriptor
+    os.close(descriptor)
+    raise OSError(None, "it is no regular file")
+
+
+def _lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Lines with their ends; of one that is too long only its beginning."""
+    left, line = MOST_BYTES, b""
+    while part := file.readline(MOST_LINE_BYTES + 1):
+        left -= len(part)
+        if left < 0:
+            raise UsageError(f"{str(path)!r} is larger than {MOST_BYTES >> 20} MiB, too large for records")
+        line = line or part
+        if part.endswith(b"\n") or len(part) <= MOST_LINE_BYTES:
+            yield line
+            line = b""
+    if line:
+        yield line
+
+
+def _read(line: bytes, records: list[Record]) -> str:
+    """Why a line is no record; empty where it was one, or blank."""
+    if len(line) > MOST_LINE_BYTES:
+        return f"longer than {MOST_LINE_BYTES >> 20} MiB, too long for a record"
+    try:
+        text = line.decode("utf-8")
+        if text.strip():
+            records.append(record_of(text))
+    except UnicodeDecodeError as error:
+        return f"not text in UTF-8: {error.reason} at byte {error.start}"
+    except ValueError as error:
+        return str(error) + ("" if line.endswith(b"\n") else "; the line is cut off")
+    return ""

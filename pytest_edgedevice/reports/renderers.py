@@ -66,7 +66,35 @@ def _json(records: Sequence[Record], path: Path) -> None:
     write_lines(path, records)
 
 
+def _junit(records: Sequence[Record], path: Path) -> None:
+    from pytest_edgedevice.reports.junit import write_junit
+
+    write_junit(records, path)
+
+
+def _csv(records: Sequence[Record], path: Path) -> None:
+    from pytest_edgedevice.reports.csv_file import write_csv
+
+    write_csv(records, path)
+
+
+def _benchmark_json(records: Sequence[Record], path: Path) -> None:
+    from pytest_edgedevice.reports.benchmark_json import write_benchmark_json
+
+    write_benchmark_json(records, path)
+
+
+def _bencher(records: Sequence[Record], path: Path) -> None:
+    from pytest_edgedevice.reports.bencher import write_bencher
+
+    write_bencher(records, path)
+
+
 RENDERERS: Mapping[str, Renderer] = {
     "json": _json,
+    "junit": _junit,
+    "csv": _csv,
+    "pytest-benchmark": _benchmark_json,
+    "bencher": _bencher,
 }
 """By the name that users write."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_edgedevice.cli.commands import build_agent, doctor, list_, recheck, release, run, setup, who
+from pytest_edgedevice.cli.commands import build_agent, doctor, list_, merge, recheck, release, run, setup, who
 
 if TYPE_CHECKING:
     import argparse
@@ -36,5 +36,6 @@ COMMANDS: Mapping[str, Command] = {
     "build-agent": build_agent,
     "run": run,
     "recheck": recheck,
+    "merge": merge,
 }
 """In the order of the help."""

@@ -1,0 +1,124 @@
+"""The numbers of a record that are worth following, by name and unit: what exports, history and comparisons share.
+
+Numbers of an unexpected form are left out: records may be older, or written by somebody else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_edgedevice.records.record import Record
+
+Better = Literal["lower", "higher", ""]
+QUANTILES = {0.5: "p50_ms", 0.9: "p90_ms", 0.95: "p95_ms", 0.99: "p99_ms"}
+MOST_NAME_CHARS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number of a record.
+
+    Attributes:
+        metric: Its name, e.g. ``p95_ms`` or ``max_abs_error``; of ``edge_check.metric`` the user's own.
+        value: Finite.
+        unit: Of the value; empty for a share, an error in the tensor's own unit and the user's own without one.
+        better: Which direction is better; empty where nobody said so.
+        lower, upper: Bounds of the value at the record's confidence, where there are any.
+    """
+
+    metric: str
+    value: float
+    unit: str
+    better: Better = "lower"
+    lower: float | None = None
+    upper: float | None = None
+
+
+def measurements(record: Record) -> list[Measurement]:
+    """The measurements of one record; nothing for a check that measures none.
+
+    Times that an emulator took, and a series that never settled, are no measurements.
+    """
+    found = _CHECKS.get(str(record.get("check")))
+    numbers = record.get("numbers")
+    if found is None or not isinstance(numbers, Mapping):
+        return []
+    return [one for one in found(numbers) if math.isfinite(one.value)]
+
+
+def _latency(numbers: Mapping[str, Any]) -> list[Measurement]:
+    if numbers.get("emulated") is True or numbers.get("steady") is False or numbers.get("runs") == 0:
+        return []
+    bounds = {
+        QUANTILES.get(one["quantile"]): (_number(one.get("lower_ms")), _number(one.get("upper_ms")))
+        for one in numbers.get("budgets") or []
+        if isinstance(one, Mapping) and isinstance(one.get("quantile"), float)
+    }
+    found = []
+    for name in (*QUANTILES.values(), "load_ms", *(["first_ms"] if numbers.get("cold") else [])):
+        value = _number(numbers.get(name))
+        if value is not None and value > 0:
+            found.append(Measurement(name, value, "ms", "lower", *bounds.get(name, (None, None))))
+    return found
+
+
+def _close(numbers: Mapping[str, Any]) -> list[Measurement]:
+    outputs = numbers.get("outputs")
+    told = (
+        [one.get("max_abs_error") for one in outputs if isinstance(one, Mapping)] if isinstance(outputs, list) else []
+    )
+    errors = [error for error in map(_number, told) if error is not None]
+    return [Measurement("max_abs_error", max(errors), "")] if errors else []
+
+
+def _realtime(numbers: Mapping[str, Any]) -> list[Measurement]:
+    if numbers.get("emulated") is True:
+        return []
+    found = _of(numbers, "achieved_fps", "achieved_fps", "1/s", "higher")
+    return found + _of(numbers, "dropped_share", "dropped_share", "", "lower")
+
+
+def _metric(numbers: Mapping[str, Any]) -> list[Measurement]:
+    """The user's own number; the limit that was set tells which direction is better."""
+    least, most = numbers.get("at_least") is not None, numbers.get("at_most") is not None
+    better: Better = "" if least == most else "higher" if least else "lower"
+    name, unit = str(numbers.get("name") or "metric")[:MOST_NAME_CHARS], str(numbers.get("unit") or "")
+    return _of(numbers, "value", name, unit, better)
+
+
+def _watched(metric: str, unit: str) -> Callable[[Mapping[str, Any]], list[Measurement]]:
+    return lambda numbers: _of(numbers, "observed", metric, unit, "lower")
+
+
+def _of(numbers: Mapping[str, Any], key: str, metric: str, unit: str, better: Better) -> list[Measurement]:
+    value = _number(numbers.get(key))
+    return [] if value is None else [Measurement(metric, value, unit, better)]
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[Measurement]]] = {
+    "latency": _latency,
+    "close": _close,
+    "size": lambda numbers: _of(numbers, "size_bytes", "size_bytes", "B", "lower"),
+    "memory": _watched("memory_mb", "MB"),
+    "cpu_load": _watched("cpu_load_percent", "%"),
+    "energy": _watched("energy_mj", "mJ"),
+    "load_time": _watched("load_ms", "ms"),
+    "realtime": _realtime,
+    "faster": lambda numbers: _of(numbers, "ratio", "ratio", "", "lower"),
+    "metric": _metric,
+}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
