@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_edgedevice.values import Fact
+    from pytest_edgedevice.values import Disturbance, Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,9 @@ class Resources:
         power_mw: The same as power.
         energy_source: Which counter or sensor told it.
         problems: Why something was not measured: ``memory``, ``cpu`` or ``energy`` to the reason.
+        conditions: Facts before and after; the key names the moment.
+        disturbances: What was met of the conditions that the device's rules name.
+        waited_s: How long the device was waited for before, seconds.
         emulated: Whether an emulator ran it, so that none of this is of the real device.
     """
 
@@ -50,6 +53,9 @@ class Resources:
     power_mw: float | None = None
     energy_source: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
+    disturbances: tuple[Disturbance, ...] = ()
+    waited_s: float = 0.0
     emulated: bool = False
 
     @property
@@ -62,7 +68,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What a sample took on its way: the user's code before the inference, the inference, the code after it.
+    """What a sample took on its way: the code before the inference, the inference, the code after it.
 
     Attributes:
         before_ns: Of every run in order, nanoseconds.
@@ -71,6 +77,8 @@ class Stages:
         p50_ms: Median of ``before``, ``inference``, ``after`` and their sum ``total``.
         p95_ms: Their 95th percentile.
         conditions: Facts before and after; the key names the moment.
+        disturbances: What was met of the conditions that the device's rules name.
+        waited_s: How long the device was waited for before, seconds.
         emulated: Whether an emulator ran it, so that the times say nothing.
     """
 
@@ -80,6 +88,8 @@ class Stages:
     p50_ms: Mapping[str, float]
     p95_ms: Mapping[str, float]
     conditions: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
+    disturbances: tuple[Disturbance, ...] = ()
+    waited_s: float = 0.0
     emulated: bool = False
 
 
@@ -112,6 +122,9 @@ class Profile:
         total_ms: Time of all operators in one inference. The profiler counts whole microseconds, so that what is
             shorter counts as none; its own cost is in here.
         problem: Why there is no profile; empty where there is one.
+        conditions: Facts before and after; the key names the moment.
+        disturbances: What was met of the conditions that the device's rules name.
+        waited_s: How long the device was waited for before, seconds.
         emulated: Whether an emulator ran it, so that the times say nothing.
     """
 
@@ -119,6 +132,9 @@ class Profile:
     runs: int = 0
     total_ms: float = 0.0
     problem: str = ""
+    conditions: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
+    disturbances: tuple[Disturbance, ...] = ()
+    waited_s: float = 0.0
     emulated: bool = False
 
 
@@ -140,6 +156,8 @@ class Stream:
         frames: Number of every frame that was processed.
         begun_ns, ended_ns: When work on it began and ended, nanoseconds since the first frame.
         conditions: Facts before and after; the key names the moment.
+        disturbances: What was met of the conditions that the device's rules name.
+        waited_s: How long the device was waited for before, seconds.
         emulated: Whether an emulator ran it, so that the times say nothing.
     """
 
@@ -160,6 +178,8 @@ class Stream:
     begun_ns: tuple[int, ...]
     ended_ns: tuple[int, ...]
     conditions: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
+    disturbances: tuple[Disturbance, ...] = ()
+    waited_s: float = 0.0
     emulated: bool = False
 
     @property

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from pytest_edgedevice.findings import Profile, Resources, Stream
+    from pytest_edgedevice.evaluation import Evaluation
+    from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
     from pytest_edgedevice.leases import Quarantine
     from pytest_edgedevice.values import Fact, ModelInfo, Placement, Run, Timing
 
@@ -60,6 +61,21 @@ class LoadedModelLike(Protocol):
     ) -> Timing:
         """Measure latency on the device, around the inference only."""
 
+    def evaluate(
+        self,
+        dataset: Any,
+        metric: Any = "accuracy",
+        *,
+        batch: int = 256,
+        output: str | None = None,
+        worst: int = 10,
+        resume: bool | str | os.PathLike[str] | None = None,
+        progress: Callable[[str], None] | None = None,
+        allow_nan: bool = False,
+        timeout_s: float | None = None,
+    ) -> Evaluation:
+        """Run a whole data set and score it; ``evaluation.evaluated.Evaluated`` makes it of ``run``."""
+
     def resources(self, inputs: Any = None, *, seconds: float = 2.0) -> Resources:
         """Tell memory, processor time and energy of the model at work."""
 
@@ -68,6 +84,9 @@ class LoadedModelLike(Protocol):
 
     def profile(self, inputs: Any = None, *, runs: int = 50, seconds: float = 10.0) -> Profile:
         """Time every operator."""
+
+    def stages(self, module: Any = None, sample: Any = None, *, runs: int = 200, seconds: float = 10.0) -> Stages:
+        """Time what comes before the inference, the inference, and what comes after it."""
 
     def close(self) -> None:
         """End the model; idempotent, without effect in a forked child."""

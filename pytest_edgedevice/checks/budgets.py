@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.validity import spoiling
 
 if TYPE_CHECKING:
-    from pytest_edgedevice.findings import Profile, Resources, Stream
+    from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
     from pytest_edgedevice.values import Verdict
 
 MB = 1_000_000
@@ -55,7 +56,12 @@ def limit_of(name: str, value: Any, *, zero: bool = False) -> float:
     return float(value)
 
 
-def judge(what: str, observed: float | None, limit: float, unit: str, *, reason: str, emulated: bool) -> Budget:
+def void_of(found: Resources | Stream | Stages | Profile, *, allow_emulated: bool) -> str:
+    """Why nothing that was found counts: an emulator, or a device that its own rules call disturbed; mostly empty."""
+    return EMULATED if found.emulated and not allow_emulated else spoiling(found.disturbances)
+
+
+def judge(what: str, observed: float | None, limit: float, unit: str, *, reason: str, void: str) -> Budget:
     """Judge one observation.
 
     Args:
@@ -64,35 +70,37 @@ def judge(what: str, observed: float | None, limit: float, unit: str, *, reason:
         limit: Largest that is allowed; itself is.
         unit: Of both.
         reason: Why it was not measured.
-        emulated: Whether an emulator was watched instead of the device.
+        void: Why what was observed does not count; empty where it does.
     """
     if observed is None or not math.isfinite(observed):
         return Budget(what, None, limit, unit, "inconclusive", reason or "it was not measured")
-    if emulated:
-        return Budget(what, observed, limit, unit, "inconclusive", EMULATED)
+    if void:
+        return Budget(what, observed, limit, unit, "inconclusive", void)
     return Budget(what, observed, limit, unit, "pass" if observed <= limit else "fail")
 
 
-def memory_budget(found: Resources, max_mb: float, *, of: MemoryOf, emulated: bool) -> Budget:
+def memory_budget(found: Resources, max_mb: float, *, of: MemoryOf, void: str) -> Budget:
     """Judge the peak of resident memory: what the model added to it, or all of its process."""
     if of not in ("model", "process"):
         raise UsageError(f"of must be 'model' or 'process', not {of!r:.60}")
     size = found.peak_bytes if of == "process" else found.model_share_bytes
     what = "memory of its process" if of == "process" else "memory"
     reason = found.problems.get("memory", "")
-    return judge(what, None if size is None else size / MB, max_mb, "MB", reason=reason, emulated=emulated)
+    if size is None and found.peak_bytes is not None:
+        reason = "nobody tells what was resident before the load; of='process' judges all of it"
+    return judge(what, None if size is None else size / MB, max_mb, "MB", reason=reason, void=void)
 
 
-def cpu_budget(found: Resources, max_percent: float, *, emulated: bool) -> Budget:
+def cpu_budget(found: Resources, max_percent: float, *, void: str) -> Budget:
     """Judge the share of all processors that was busy."""
     reason = found.problems.get("cpu", "")
-    return judge("processor load", found.cpu_load_percent, max_percent, "%", reason=reason, emulated=emulated)
+    return judge("processor load", found.cpu_load_percent, max_percent, "%", reason=reason, void=void)
 
 
-def energy_budget(found: Resources, max_mj: float, *, emulated: bool) -> Budget:
+def energy_budget(found: Resources, max_mj: float, *, void: str) -> Budget:
     """Judge the energy of one inference."""
     reason = found.problems.get("energy", "")
-    return judge("energy of an inference", found.energy_mj, max_mj, "mJ", reason=reason, emulated=emulated)
+    return judge("energy of an inference", found.energy_mj, max_mj, "mJ", reason=reason, void=void)
 
 
 def resource_numbers(budget: Budget, found: Resources) -> dict[str, Any]:
@@ -103,6 +111,15 @@ def resource_numbers(budget: Budget, found: Resources) -> dict[str, Any]:
 def budget_numbers(budget: Budget) -> dict[str, Any]:
     """One budget for the record."""
     return {"observed": budget.observed, "limit": budget.limit, "unit": budget.unit, "reason": budget.reason}
+
+
+def disturbance_numbers(found: Profile | Stages) -> dict[str, Any]:
+    """What was met around the work, for the record."""
+    return {
+        "disturbances": [dataclasses.asdict(one) for one in found.disturbances],
+        "waited_s": found.waited_s,
+        "conditions": {moment: dict(facts) for moment, facts in found.conditions.items()},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +159,15 @@ def age_ms(found: Stream, quantile: float) -> float:
     return ages[max(math.ceil(quantile * len(ages) - 1e-9), 1) - 1] / 1e6
 
 
-def judge_stream(found: Stream, pace: Pace, *, emulated: bool) -> tuple[Verdict, str]:
+def judge_stream(found: Stream, pace: Pace, *, void: str) -> tuple[Verdict, str]:
     """Whether a model keeps up, and why that cannot be told.
 
     A device that itself begins late on frames that it has waited for is busy with something else: what it drops
     then does not count against the model.
     """
     kept = found.dropped_share <= pace.max_drop + 1e-12 and age_ms(found, pace.age_quantile) <= pace.max_age_ms
-    if emulated:
-        return "inconclusive", EMULATED
+    if void:
+        return "inconclusive", void
     if kept:
         return "pass", ""
     if found.wake_p95_ms > 500 / found.fps:
@@ -169,6 +186,6 @@ def stream_numbers(found: Stream, pace: Pace, reason: str) -> dict[str, Any]:
             "age_samples_ns": list(found.ages_ns)}  # fmt: skip
 
 
-def profile_verdict(found: Profile) -> Verdict:
-    """A profile that is none shows nothing."""
-    return "inconclusive" if found.problem else "pass"
+def profile_reason(found: Profile) -> str:
+    """Why a profile shows nothing; empty where it does, also on an emulator: shares are worth something there."""
+    return found.problem or spoiling(found.disturbances)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.checks.budgets import MB, TOP_OPERATORS, Budget, Pace, age_ms
+from pytest_edgedevice.checks.budgets import MB, TOP_OPERATORS, Budget, Pace, age_ms, disturbance_numbers
 from pytest_edgedevice.checks.numerals import percent, plain, tolerance
+from pytest_edgedevice.validity import causes
 
 if TYPE_CHECKING:
     from pytest_edgedevice.checks.seams import ModelLike
     from pytest_edgedevice.findings import Profile, Resources, Stream
-    from pytest_edgedevice.values import Verdict
+    from pytest_edgedevice.values import Disturbance, Verdict
 
 
-def budget_text(model: ModelLike, budget: Budget, details: str) -> str:
+def budget_text(model: ModelLike, budget: Budget, details: str, *, met: tuple[Disturbance, ...] = ()) -> str:
     """Word an observation that is over its budget, or that is none; empty when it passes.
 
     Args:
         model: What was watched.
         budget: The verdict.
         details: Where the number came from.
+        met: What may have disturbed it.
     """
     limit, name = f"{tolerance(budget.limit)} {budget.unit}", model.info.name
     if budget.verdict == "pass":
@@ -27,10 +29,10 @@ def budget_text(model: ModelLike, budget: Budget, details: str) -> str:
     if budget.verdict == "inconclusive":
         first = f"cannot show {budget.what} of {name!r} <= {limit}: {budget.reason}"
         seen = "" if budget.observed is None else f"; observed {plain(budget.observed)} {budget.unit}"
-        return f"{first}{seen}\n  {_where(model)}"
+        return f"{first}{seen}\n  {where_text(model)}"
     assert budget.observed is not None
     observed = f"{_apart(budget.observed, budget.limit)} {budget.unit}"
-    return f"{budget.what} of {name!r} is {observed}, over the {limit} allowed\n  {details}\n  {_where(model)}"
+    return f"{budget.what} of {name!r} is {observed}, over the {limit} allowed\n  {details}\n  {where_text(model, met)}"
 
 
 def memory_details(found: Resources) -> str:
@@ -79,10 +81,11 @@ def stream_text(model: ModelLike, found: Stream, pace: Pace, *, verdict: Verdict
     rest = (
         f"{found.achieved_fps:.4g} results a second, age p50 {found.age_p50_ms:.4g} ms, jitter {found.jitter_ms:.3g} ms"
     )
-    return f"{first}{': ' + reason if reason else ''}\n  {dropped}, {age}\n  {rest}\n  {_where(model)}"
+    where = where_text(model, found.disturbances, said=reason)
+    return f"{first}{': ' + reason if reason else ''}\n  {dropped}, {age}\n  {rest}\n  {where}"
 
 
-def profile_numbers(found: Profile) -> dict[str, Any]:
+def profile_numbers(found: Profile, reason: str) -> dict[str, Any]:
     """The slowest operators for the record, and what the others take together."""
     top = found.operators[:TOP_OPERATORS]
     rest = found.operators[TOP_OPERATORS:]
@@ -93,13 +96,14 @@ def profile_numbers(found: Profile) -> dict[str, Any]:
         "operators": [{field: getattr(one, field) for field in fields} for one in top],
         "others": {"types": len(rest), "time_ms": sum(one.time_ms for one in rest)},
         "emulated": found.emulated,
-        "reason": found.problem,
+        "reason": reason,
+        **disturbance_numbers(found),
     }
 
 
-def profile_text(model: ModelLike, found: Profile) -> str:
+def profile_text(model: ModelLike, reason: str) -> str:
     """Word a profile that could not be taken; empty when it could."""
-    return f"cannot profile {model.info.name!r}: {found.problem}\n  {_where(model)}" if found.problem else ""
+    return f"cannot profile {model.info.name!r}: {reason}\n  {where_text(model)}" if reason else ""
 
 
 def _apart(value: float, limit: float) -> str:
@@ -108,6 +112,8 @@ def _apart(value: float, limit: float) -> str:
     return short if float(short) != limit else repr(value)
 
 
-def _where(model: ModelLike) -> str:
+def where_text(model: ModelLike, met: tuple[Disturbance, ...] = (), *, said: str = "") -> str:
+    """Where it ran, and what may have disturbed it there, but for what was said already."""
     threads = "1 thread" if model.info.threads == 1 else f"{model.info.threads} threads"
-    return f"on {model.device_name!r} by {model.placement.proven}, {threads}"
+    why = causes(tuple(one for one in met if one.text not in said))
+    return f"on {model.device_name!r} by {model.placement.proven}, {threads}{'; ' + why if why else ''}"

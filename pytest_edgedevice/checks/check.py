@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from pytest_edgedevice.checks import close as closes
-from pytest_edgedevice.checks import close_text, latency_text, limits
+from pytest_edgedevice.checks import close_numbers, close_text, latency_text, limits
 from pytest_edgedevice.checks import latency as latencies
-from pytest_edgedevice.checks.blamed import compared
 from pytest_edgedevice.checks.faster import Comparing
 from pytest_edgedevice.checks.numerals import json_ready
-from pytest_edgedevice.checks.seams import check_model
+from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import callers_level
 from pytest_edgedevice.checks.singles import judge_singles
 from pytest_edgedevice.checks.stages import StageChecks
@@ -30,6 +29,7 @@ from pytest_edgedevice.values import Run, Timing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_edgedevice.checks.asking import Asked
     from pytest_edgedevice.checks.close import CloseResult
     from pytest_edgedevice.checks.limits import MetricResult, SizeResult
     from pytest_edgedevice.checks.seams import GoldenLike, Measurable, ModelLike
@@ -54,46 +54,60 @@ class EdgeCheck(Comparing, StageChecks, WatchingChecks):
     def close(
         self,
         run: Run,
-        reference: GoldenLike | Outputs,
+        reference: GoldenLike | Outputs | Run,
         *,
         atol: float | None = None,
         rtol: float | None = None,
+        metric: Asked | None = None,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        preset: str | None = None,
         outputs: Sequence[str] | str | None = None,
     ) -> CloseResult:
         """Assert that a run's outputs are close to their references.
 
         Names, number of samples, shapes and kind of dtype are compared first, then
-        NaN and Inf, then whether the output carries information, then
-        ``|actual - reference| <= atol + rtol * |reference|`` for every element.
+        NaN and Inf, then whether the output carries information, then every
+        tolerance and metric that was asked for. Where none is, a preset judges every
+        element, by the model's variant and the delegate that ran it.
 
         Args:
             run: What the device produced.
             reference: A golden, or a mapping of output name to array with samples along the first
-                axis (a list of one array a sample where shapes vary).
-            atol: Absolute tolerance, in the output's own unit; 0 when only ``rtol`` is given.
-            rtol: Relative tolerance, dimensionless; 0 when only ``atol`` is given. Without either:
-                floats ``atol=1e-4`` and ``rtol=1e-3``, integers of 8 and 16 bits ``atol=1`` (one
-                quantisation step), wider integers and booleans exactly.
+                axis (a list of one array a sample where shapes vary), or another run.
+            atol: Absolute tolerance of every element, ``|actual - reference| <= atol + rtol * |reference|``,
+                in the output's own unit; 0 when only ``rtol`` is given.
+            rtol: Relative tolerance, dimensionless; 0 when only ``atol`` is given.
+            metric: What else judges: a metric of ``pytest_edgedevice.metrics`` or its name, several of
+                them, or such by a pattern of output names, of which the first that fits counts. An
+                output that no pattern fits, and that has no ``atol`` or ``rtol``, is left to the preset.
+            at_least: Bound of a metric that is given by its name.
+            at_most: The same.
+            preset: ``float32``, ``float16``, ``dynamic_int8``, ``int8`` or ``int16x8`` instead of the model's own.
             outputs: Compare these outputs only; by default both sides must have the same names.
 
         Raises:
             CheckFailed: Something differs; ``evidence`` holds the numbers of every output.
-            UsageError: A tolerance, the reference or ``outputs`` cannot be used.
+            UsageError: A tolerance, a metric, the reference or ``outputs`` cannot be used.
             GoldenError: The golden was recorded for another model.
         """
         __tracebackhide__ = True
-        arguments = {"atol": atol, "rtol": rtol}
-        result = closes.compare_run(run, reference, outputs=outputs, **arguments)
-        message, numbers = self._looked_into(
-            compared(run, reference, result, closes.compare_run, arguments),
-            close_text.failure_text(result),
-            closes.evidence_numbers(result),
+        result = closes.compare_run(
+            run,
+            reference,
+            atol=atol,
+            rtol=rtol,
+            outputs=outputs,
+            metric=metric,
+            at_least=at_least,
+            at_most=at_most,
+            preset=preset,
         )
         self._settle(
             "close",
             "pass" if result.passed else "fail",
-            message,
-            numbers,
+            close_text.failure_text(result),
+            close_numbers.evidence_numbers(result),
             subject=(run.model, run.placement, run.device),
         )
         return result
@@ -145,7 +159,7 @@ class EdgeCheck(Comparing, StageChecks, WatchingChecks):
             UsageError: No budget, or a number out of its range.
         """
         __tracebackhide__ = True
-        check_model(model, "measure")
+        check_loaded(model, "measure")
         optional = {"sustained_s": sustained_s, "max_runs": max_runs}
         asked = latencies.asked_for(
             latencies.budgets_of({0.5: p50_ms, 0.9: p90_ms, 0.95: p95_ms, 0.99: p99_ms}, quantiles_ms),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.checks.faster_text import FEWEST_BLOCKS, failure_text, verdict_of
-from pytest_edgedevice.checks.latency import EMULATED, is_emulated
+from pytest_edgedevice.checks.latency import EMULATED, check_confidence, is_emulated
+from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import Settling
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.metrics.comparison import chance_of_excess, ratio
@@ -181,12 +182,15 @@ class _Blocks:
 
 
 def _check(new: Measurable, old: Measurable, *, at_most: float, confidence: float, max_s: float) -> None:
+    for name, model in (("new", new), ("old", old)):
+        check_loaded(model, "measure", name=name)
     if new.device_name != old.device_name:
         raise UsageError(
             f"models on two devices cannot be compared: {new.device_name!r} and {old.device_name!r}",
             hint="load both on one device",
         )
-    for name, value, below in (("at_most", at_most, 1e6), ("confidence", confidence, 1), ("max_s", max_s, 1e6)):
+    for name, value, below in (("at_most", at_most, 1e6), ("max_s", max_s, 1e6)):
         number: Any = value
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < below:
-            raise UsageError(f"{name} must be above 0 and below {below:g}, not {value!r}")
+            raise UsageError(f"{name} must be above 0 and below {below:g}, not {value!r:.60}")
+    check_confidence(confidence)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.checks.seams import Measurable
     from pytest_edgedevice.values import Regression, Timing, Verdict
 
+LEAST_CONFIDENCE = 0.5
 GLIMPSE_S = 1.0
 """How long times are taken that will not be judged, seconds."""
 EMULATED = "the device is emulated, so its times say nothing; allow_emulated=True judges them all the same"
@@ -108,13 +109,11 @@ def asked_for(
     if not budgets and not points:
         raise UsageError("latency needs a budget", hint="give one or more of p50_ms, p90_ms, p95_ms, p99_ms")
     for quantile, _ in budgets:
-        if not (_positive(quantile) and quantile < 1):
-            raise UsageError(f"a quantile must be between 0 and 1, e.g. 0.95, not {quantile!r}")
+        check_quantile(quantile)
     for name, budget in [(f"{quantile_name(q)}_ms", b) for q, b in budgets] + [(f"{w}_ms", b) for w, b in points]:
         if not _positive(budget):
             raise UsageError(f"{name} must be a positive number of milliseconds, not {budget!r}")
-    if not (_positive(confidence) and confidence < 1):
-        raise UsageError(f"confidence must be between 0 and 1, e.g. 0.95, not {confidence!r}")
+    check_confidence(confidence)
     for name in ("max_s", "sustained_s"):
         if name in limits and not _positive(limits[name]):
             raise UsageError(f"{name} must be a positive number of seconds, not {limits[name]!r}")
@@ -222,6 +221,26 @@ def _judge(timing: Timing, quantile: float, budget_ms: float, *, measured: bool)
         reason = _one_line(timing.reason) or "the series never settled, so it shows nothing"
         return dataclasses.replace(one, verdict="inconclusive", reason=reason, needed="")
     return one
+
+
+def check_quantile(quantile: Any) -> None:
+    """Refuse what is no quantile.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not (_positive(quantile) and quantile < 1):
+        raise UsageError(f"a quantile must be between 0 and 1, e.g. 0.95, not {quantile!r:.60}")
+
+
+def check_confidence(confidence: Any) -> None:
+    """Refuse what is no confidence; below one half a bound is on the wrong side of the estimate.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not (_positive(confidence) and LEAST_CONFIDENCE <= confidence < 1):
+        raise UsageError(f"confidence must be from {LEAST_CONFIDENCE} to below 1, e.g. 0.95, not {confidence!r:.60}")
 
 
 def _positive(value: float) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_edgedevice.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_edgedevice.findings import Profile, Resources, Stream
+    from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
     from pytest_edgedevice.values import ModelInfo, Outputs, Placement, Timing
 
 
@@ -79,3 +81,28 @@ class Watchable(ModelLike, Protocol):
 
     def profile(self, inputs: Any = None, *, runs: int = 50, seconds: float = 10.0) -> Profile:
         """Time every operator."""
+
+
+class Stageable(ModelLike, Protocol):
+    """A loaded model whose way from a raw sample to a result can be timed."""
+
+    def stages(self, module: Any = None, sample: Any = None, *, runs: int = 200, seconds: float = 10.0) -> Stages:
+        """Time what comes before the inference, the inference, and what comes after it."""
+
+
+def check_loaded(model: Any, ability: str, *, name: str = "model") -> None:
+    """Refuse what is no loaded model, such as a model's path.
+
+    Args:
+        model: What the test gave.
+        ability: The method that is going to be called.
+        name: The argument's name.
+
+    Raises:
+        UsageError: It has no such method.
+    """
+    if not callable(getattr(model, ability, None)):
+        raise UsageError(
+            f"{name} must be a loaded model, not {type(model).__name__} {str(model)!r:.60}",
+            hint="load it first: edge_model(PATH), or device.load(PATH)",
+        )

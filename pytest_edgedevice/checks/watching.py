@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.checks import budgets, budgets_text
+from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import Settling
 
 if TYPE_CHECKING:
-    from pytest_edgedevice.checks.budgets import MemoryOf
+    from pytest_edgedevice.checks.budgets import Budget, MemoryOf
     from pytest_edgedevice.checks.seams import ModelLike, Watchable
     from pytest_edgedevice.checks.settling import Subject
     from pytest_edgedevice.findings import Profile, Resources, Stream
+    from pytest_edgedevice.values import Verdict
 
 
 class WatchingChecks(Settling):
@@ -44,13 +46,10 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_mb", max_mb)
+        check_loaded(model, "resources")
         found = model.resources(inputs, seconds=seconds)
-        emulated = found.emulated and not allow_emulated
-        budget = budgets.memory_budget(found, limit, of=of, emulated=emulated)
-        text = budgets_text.budget_text(model, budget, budgets_text.memory_details(found))
-        numbers = budgets.resource_numbers(budget, found)
-        self._settle("memory", budget.verdict, text, numbers, subject=_subject(model))
-        return found
+        budget = budgets.memory_budget(found, limit, of=of, void=budgets.void_of(found, allow_emulated=allow_emulated))
+        return self._cost("memory", model, found, budget, budgets_text.memory_details(found))
 
     def cpu_load(
         self,
@@ -76,12 +75,10 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_percent", max_percent)
+        check_loaded(model, "resources")
         found = model.resources(inputs, seconds=seconds)
-        budget = budgets.cpu_budget(found, limit, emulated=found.emulated and not allow_emulated)
-        text = budgets_text.budget_text(model, budget, budgets_text.cpu_details(found))
-        numbers = budgets.resource_numbers(budget, found)
-        self._settle("cpu_load", budget.verdict, text, numbers, subject=_subject(model))
-        return found
+        budget = budgets.cpu_budget(found, limit, void=budgets.void_of(found, allow_emulated=allow_emulated))
+        return self._cost("cpu_load", model, found, budget, budgets_text.cpu_details(found))
 
     def energy(
         self,
@@ -107,12 +104,10 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_mj", max_mj)
+        check_loaded(model, "resources")
         found = model.resources(inputs, seconds=seconds)
-        budget = budgets.energy_budget(found, limit, emulated=found.emulated and not allow_emulated)
-        text = budgets_text.budget_text(model, budget, budgets_text.energy_details(found))
-        numbers = budgets.resource_numbers(budget, found)
-        self._settle("energy", budget.verdict, text, numbers, subject=_subject(model))
-        return found
+        budget = budgets.energy_budget(found, limit, void=budgets.void_of(found, allow_emulated=allow_emulated))
+        return self._cost("energy", model, found, budget, budgets_text.energy_details(found))
 
     def load_time(self, model: Watchable, *, max_ms: float, allow_emulated: bool = False) -> float:
         """Assert that the engine loaded and prepared the model within its budget; one observation.
@@ -131,10 +126,10 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_ms", max_ms)
-        emulated = getattr(model, "emulated", False) and not allow_emulated
+        void = budgets.EMULATED if getattr(model, "emulated", False) and not allow_emulated else ""
         told = model.load_ms if model.load_ms > 0 else None
         reason = "what runs the model does not tell how long loading took"
-        budget = budgets.judge("loading time", told, limit, "ms", reason=reason, emulated=emulated)
+        budget = budgets.judge("loading time", told, limit, "ms", reason=reason, void=void)
         text = budgets_text.budget_text(model, budget, "one observation")
         self._settle("load_time", budget.verdict, text, budgets.budget_numbers(budget), subject=_subject(model))
         return model.load_ms
@@ -169,8 +164,9 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         pace = budgets.Pace.of(max_drop, max_age_ms, age_quantile)
+        check_loaded(model, "stream")
         found = model.stream(frames, fps=fps, seconds=seconds)
-        verdict, reason = budgets.judge_stream(found, pace, emulated=found.emulated and not allow_emulated)
+        verdict, reason = budgets.judge_stream(found, pace, void=budgets.void_of(found, allow_emulated=allow_emulated))
         text = budgets_text.stream_text(model, found, pace, verdict=verdict, reason=reason)
         self._settle("realtime", verdict, text, budgets.stream_numbers(found, pace, reason), subject=_subject(model))
         return found
@@ -188,10 +184,19 @@ class WatchingChecks(Settling):
             UsageError: A number is out of its range.
         """
         __tracebackhide__ = True
+        check_loaded(model, "profile")
         found = model.profile(inputs, runs=runs)
-        verdict = budgets.profile_verdict(found)
-        text = budgets_text.profile_text(model, found)
-        self._settle("profile", verdict, text, budgets_text.profile_numbers(found), subject=_subject(model))
+        reason = budgets.profile_reason(found)
+        numbers = budgets_text.profile_numbers(found, reason)
+        verdict: Verdict = "inconclusive" if reason else "pass"
+        self._settle("profile", verdict, budgets_text.profile_text(model, reason), numbers, subject=_subject(model))
+        return found
+
+    def _cost(self, check: str, model: Watchable, found: Resources, budget: Budget, details: str) -> Resources:
+        """Settle one budget of what was found."""
+        __tracebackhide__ = True
+        text = budgets_text.budget_text(model, budget, details, met=found.disturbances)
+        self._settle(check, budget.verdict, text, budgets.resource_numbers(budget, found), subject=_subject(model))
         return found
 
 

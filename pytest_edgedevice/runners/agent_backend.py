@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_edgedevice.agent.wire import TensorPart, WireError, split_tensors
 from pytest_edgedevice.errors import InputError
-from pytest_edgedevice.findings import Profile, Resources
-from pytest_edgedevice.runners.exchange import Exchanged, exchange
+from pytest_edgedevice.findings import Profile
+from pytest_edgedevice.runners.backend import Backend, unmeasured
+from pytest_edgedevice.runners.exchange import Exchanged, exchange, flow
 from pytest_edgedevice.runners.instruments import ask_profile, ask_resources, ask_stream, serves
 from pytest_edgedevice.runners.measure import measure
 from pytest_edgedevice.runners.replies import read_conditions
@@ -18,9 +18,9 @@ from pytest_edgedevice.runners.samples import packed
 from pytest_edgedevice.runners.staged import ask_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-    from pytest_edgedevice.findings import Stages, Stream
+    from pytest_edgedevice.findings import Resources, Stages, Stream
     from pytest_edgedevice.runners.backend import Question
     from pytest_edgedevice.runners.client import AgentClient
     from pytest_edgedevice.runners.samples import Batch
@@ -30,7 +30,7 @@ MAX_REPLY_BYTES = 16 << 20
 NOT_SERVED = "the agent on the device does not serve {!r}"
 
 
-class AgentBackend:
+class AgentBackend(Backend):
     """A conversation with the agent that has loaded the model.
 
     Args:
@@ -60,24 +60,27 @@ class AgentBackend:
         self._cold = False
         return exchange(self.client, self._info, parts, timeout_s=timeout_s, allow_nan=allow_nan)
 
+    def run_each(
+        self, groups: Iterable[Sequence[Batch]], *, timeout_s: float, allow_nan: bool
+    ) -> Generator[Exchanged, None, None]:
+        """See ``Backend``."""
+        self._cold = False
+        return flow(self.client, self._info, groups, timeout_s=timeout_s, allow_nan=allow_nan)
+
     def measure(self, sample: Batch, question: Question, *, load_ms: float) -> Timing:
         """See ``Backend``."""
         cold, self._cold = self._cold, False
         return measure(self._series, sample, load_ms=load_ms, cold=cold, **question)
 
-    def resources(self, sample: Batch, *, seconds: float, load_ms: float) -> Resources:
-        """See ``Instrumented``."""
-        size = self._info.size_bytes
+    def resources(self, sample: Batch, *, seconds: float) -> Resources:
+        """See ``Backend``."""
         if not serves(self.client, "resources"):
-            why = dict.fromkeys(("cpu", "energy", "memory"), NOT_SERVED.format("resources"))
-            return Resources(size, load_ms, problems=why, emulated=self.emulated)
+            return unmeasured(NOT_SERVED.format("resources"))
         self._cold = False
-        limits = {"seconds": seconds, "timeout_s": self._timeout_s}
-        found = ask_resources(self.client, sample, **limits, model_bytes=size, load_ms=load_ms)
-        return dataclasses.replace(found, emulated=self.emulated)
+        return ask_resources(self.client, sample, seconds=seconds, timeout_s=self._timeout_s)
 
     def stream(self, frames: Batch, *, fps: float, count: int) -> Stream:
-        """See ``Instrumented``.
+        """See ``Backend``.
 
         Raises:
             InputError: The agent cannot.
@@ -85,13 +88,10 @@ class AgentBackend:
         if not serves(self.client, "stream"):
             raise InputError(NOT_SERVED.format("stream"), hint="run a newer agent on the device")
         self._cold = False
-        before = self.conditions()
-        found = ask_stream(self.client, frames, fps=fps, count=count, timeout_s=self._timeout_s)
-        around = {"before": before, "after": self.conditions()}
-        return dataclasses.replace(found, conditions=around, emulated=self.emulated)
+        return ask_stream(self.client, frames, fps=fps, count=count, timeout_s=self._timeout_s)
 
     def stages(self, module: bytes, sample: Mapping[str, Array], *, runs: int, seconds: float) -> Stages:
-        """See ``Instrumented``.
+        """See ``Backend``.
 
         Raises:
             InputError: The agent cannot, or the module failed.
@@ -99,19 +99,15 @@ class AgentBackend:
         if not serves(self.client, "stages"):
             raise InputError(NOT_SERVED.format("stages"), hint="an agent in Python does")
         self._cold = False
-        before = self.conditions()
         limits = {"seconds": seconds, "timeout_s": self._timeout_s}
-        found = ask_stages(self.client, module, sample, runs=runs, **limits)
-        around = {"before": before, "after": self.conditions()}
-        return dataclasses.replace(found, conditions=around, emulated=self.emulated)
+        return ask_stages(self.client, module, sample, runs=runs, **limits)
 
     def profile(self, sample: Batch, *, runs: int, seconds: float, delegate: str) -> Profile:
-        """See ``Instrumented``."""
+        """See ``Backend``."""
         if not serves(self.client, "profile"):
             return Profile(problem=NOT_SERVED.format("profile"))
         limits = {"seconds": seconds, "timeout_s": self._timeout_s}
-        found = ask_profile(self.client, sample, runs=runs, **limits, delegate=delegate)
-        return dataclasses.replace(found, emulated=self.emulated)
+        return ask_profile(self.client, sample, runs=runs, **limits, delegate=delegate)
 
     def conditions(self) -> dict[str, Fact]:
         """See ``Backend``."""

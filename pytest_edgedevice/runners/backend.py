@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, TypedDict
 
+from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.findings import Profile, Resources
 from pytest_edgedevice.runners.care import Care
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
+    from pytest_edgedevice.findings import Stages, Stream
     from pytest_edgedevice.runners.exchange import Exchanged
     from pytest_edgedevice.runners.loaded import LoadedModel
     from pytest_edgedevice.runners.samples import Batch
@@ -36,15 +38,22 @@ class Question(TypedDict):
     sustained_s: float
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """A model that is loaded, and whatever runs it.
+
+    Not everything can watch its model at work; what cannot keeps the answers of this class, which say why not. What is
+    known of any model (size and load time, conditions around the work, whether an emulator did it) is added to each
+    answer by ``LoadedModel``.
 
     Attributes:
         emulated: Whether an emulator runs it, so that its times say nothing.
+        why_not: Why it cannot tell more, one clause.
     """
 
     emulated: bool
+    why_not = "only an agent can tell, and another program runs this model"
 
+    @abstractmethod
     def run(self, parts: Sequence[Batch], *, timeout_s: float, allow_nan: bool) -> Exchanged:
         """Run every sample in order; those of one part have one shape.
 
@@ -54,6 +63,17 @@ class Backend(Protocol):
             InfraError: The world did.
         """
 
+    def run_each(
+        self, groups: Iterable[Sequence[Batch]], *, timeout_s: float, allow_nan: bool
+    ) -> Generator[Exchanged, None, None]:
+        """Run groups of samples in order, and tell what came back of each; raises what ``run`` does.
+
+        What can do so sends a group while the one before is computed.
+        """
+        for parts in groups:
+            yield self.run(parts, timeout_s=timeout_s, allow_nan=allow_nan)
+
+    @abstractmethod
     def measure(self, sample: Batch, question: Question, *, load_ms: float) -> Timing:
         """Measure latency on the device.
 
@@ -62,28 +82,53 @@ class Backend(Protocol):
             InfraError: The world failed.
         """
 
+    def resources(self, sample: Batch, *, seconds: float) -> Resources:  # noqa: ARG002 - nothing runs
+        """Run the sample back to back for so long, and tell what that took."""
+        return unmeasured(self.why_not)
+
+    def stream(self, frames: Batch, *, fps: float, count: int) -> Stream:  # noqa: ARG002 - nothing runs
+        """Offer so many frames at a rate; the samples are their contents, again and again.
+
+        Raises:
+            InputError: Nothing there can do it.
+        """
+        raise InputError(f"no stream can be fed to the model: {self.why_not}")
+
+    def stages(self, module: bytes, sample: Mapping[str, Array], *, runs: int, seconds: float) -> Stages:  # noqa: ARG002
+        """Run the user's module around the inference, and time each part.
+
+        Raises:
+            InputError: Nothing there can do it, or the module failed.
+        """
+        raise InputError(f"no code can be run around the model: {self.why_not}")
+
+    def own_stages(self, sample: Batch, *, runs: int, seconds: float) -> Stages:  # noqa: ARG002 - nothing runs
+        """Time what the program itself does around the inference.
+
+        Raises:
+            InputError: It has no such stages, or does not tell them.
+        """
+        raise InputError(
+            "stages need code of yours around the inference: what runs this model has none of its own",
+            hint="name a Python file with preprocess(inputs), postprocess(outputs) or both",
+        )
+
+    def profile(self, sample: Batch, *, runs: int, seconds: float, delegate: str) -> Profile:  # noqa: ARG002
+        """Time the sample's operators one by one; ``delegate`` is what to call the one that took some."""
+        return Profile(problem=self.why_not)
+
+    @abstractmethod
     def conditions(self) -> Mapping[str, Fact]:
         """What may disturb a measurement now."""
 
+    @abstractmethod
     def close(self) -> None:
         """End whatever runs for it; idempotent."""
 
 
-@runtime_checkable
-class Instrumented(Protocol):
-    """A backend that can also watch its model at work; see the methods of ``LoadedModel`` for what is told."""
-
-    def resources(self, sample: Batch, *, seconds: float, load_ms: float) -> Resources:
-        """Run the sample back to back for so long, and tell what that took."""
-
-    def stream(self, frames: Batch, *, fps: float, count: int) -> Stream:
-        """Offer so many frames at a rate; the samples are their contents, again and again."""
-
-    def stages(self, module: bytes, sample: Mapping[str, Array], *, runs: int, seconds: float) -> Stages:
-        """Run the user's module around the inference, and time each part."""
-
-    def profile(self, sample: Batch, *, runs: int, seconds: float, delegate: str) -> Profile:
-        """Time the sample's operators one by one; ``delegate`` is what to call the one that took some."""
+def unmeasured(why: str) -> Resources:
+    """Resources of which nothing could be measured."""
+    return Resources(0, 0.0, problems=dict.fromkeys(("cpu", "energy", "memory"), why))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_edgedevice.validity import Rules, causes, disturbances, spoiling, to_wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
     from pytest_edgedevice.values import Fact, Timing
 
+Found = TypeVar("Found", "Timing", "Resources", "Stages", "Stream", "Profile")
 LOOK_EVERY_S = 5.0
 TELL_EVERY_S = 30.0
 RECENT_S = 1.0
@@ -78,12 +80,16 @@ class Care:
         last, self._last = self._last, None
         return last[1] if last is not None and time.monotonic() - last[0] < RECENT_S else {}
 
+    def noted(self, found: Found, *, threads: int, waited_s: float) -> Found:
+        """What was found, with what disturbed it by its own conditions."""
+        self._last = time.monotonic(), found.conditions.get("after", {})
+        met = disturbances(found.conditions, self.rules, threads=threads, cores=self.cores)
+        return dataclasses.replace(found, disturbances=met, waited_s=waited_s)
+
     def judged(self, timing: Timing, *, threads: int, waited_s: float) -> Timing:
         """The measurement with what disturbed it, and without a verdict where the rules give none."""
-        self._last = time.monotonic(), timing.conditions.get("after", {})
-        met = disturbances(timing.conditions, self.rules, threads=threads, cores=self.cores)
-        timing = dataclasses.replace(timing, disturbances=met, waited_s=waited_s)
-        if timing.verdict is None or not (reason := spoiling(met)):
+        timing = self.noted(timing, threads=threads, waited_s=waited_s)
+        if timing.verdict is None or not (reason := spoiling(timing.disturbances)):
             return timing
         return dataclasses.replace(timing, verdict="inconclusive", reason=reason, needed="")
 

@@ -21,7 +21,7 @@ from pytest_edgedevice.runners.device_files import DeviceFolder
 from pytest_edgedevice.runners.wording import describe_status, telling_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_edgedevice.runners.backend import Site
@@ -89,7 +89,15 @@ class DeviceProgram:
         """The link was lost: it is not there any more."""
         self._folder = ""
 
-    def run(self, site: Site, arguments: Sequence[str], *, operation: str, timeout_s: float) -> Completed:
+    def run(
+        self,
+        site: Site,
+        arguments: Sequence[str],
+        *,
+        operation: str,
+        timeout_s: float,
+        around: Callable[[list[str]], list[str]] = list,
+    ) -> Completed:
         """Run it to its end.
 
         Args:
@@ -97,6 +105,7 @@ class DeviceProgram:
             arguments: What it is told.
             operation: What for, for messages.
             timeout_s: Deadline, seconds.
+            around: Makes the command that is run of the program's own.
 
         Returns:
             How it ended, which may be by itself with any exit code.
@@ -108,7 +117,7 @@ class DeviceProgram:
         """
         aftermath = aftermath_of(site.link)
         try:
-            done = site.link.run(self._command(arguments), timeout_s=timeout_s)
+            done = site.link.run(around(self._command(arguments)), timeout_s=timeout_s)
         except DeadlineError:
             raise DeadlineError(
                 f"{self.name!r} on {site.name} did not end {operation!r} within {timeout_s:g} s and was killed",

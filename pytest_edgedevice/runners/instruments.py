@@ -35,10 +35,8 @@ def serves(client: AgentClient, operation: str) -> bool:
     return isinstance(told, list) and operation in told
 
 
-def ask_resources(
-    client: AgentClient, sample: Batch, *, seconds: float, timeout_s: float, model_bytes: int, load_ms: float
-) -> Resources:
-    """See ``LoadedModel.resources``.
+def ask_resources(client: AgentClient, sample: Batch, *, seconds: float, timeout_s: float) -> Resources:
+    """See ``LoadedModel.resources``; what is known of any model is the caller's to add.
 
     Raises:
         ProtocolError: The reply makes no sense; the agent is ended.
@@ -47,12 +45,12 @@ def ask_resources(
     fields = {"runs": MOST_RUNS, "max_ns": int(seconds * 1e9), "settle": SETTLE_RUNS, "samples": 1, "tensors": entries}
     header = client.request("resources", fields, views, timeout_s=timeout_s + seconds, max_reply_bytes=0).header
     try:
-        return _read_resources(header, model_bytes=model_bytes, load_ms=load_ms)
+        return _read_resources(header)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise client.broken(f"is malformed ({type(error).__name__}: {str(error)[:200]})") from error
 
 
-def _read_resources(header: Mapping[str, Any], *, model_bytes: int, load_ms: float) -> Resources:
+def _read_resources(header: Mapping[str, Any]) -> Resources:
     inferences, wall_ns = _whole(header["inferences"], 1), _whole(header["wall_ns"], 1)
     cpu_ns, cores = _whole(header["cpu_ns"]), _whole(header["cores"], 1)
     memory, energy = header.get("memory"), header.get("energy")
@@ -63,8 +61,8 @@ def _read_resources(header: Mapping[str, Any], *, model_bytes: int, load_ms: flo
         problems["cpu"] = "the processor clock of the device did not move in that time; measure for longer"
     energy_uj = None if energy is None else _whole(energy["uj"], 1)
     return Resources(
-        model_bytes=model_bytes,
-        load_ms=load_ms,
+        model_bytes=0,
+        load_ms=0.0,
         inferences=inferences,
         wall_ms=wall_ns / 1e6,
         peak_bytes=None if memory is None else _whole(memory["peak_bytes"], 1),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Fact
 
 MIN_TICKS = 20
+LEAST_CONFIDENCE = 0.5
+"""Below it a bound is on the wrong side of the estimate, and a series over its budget would pass."""
 MAX_SUSTAINED_S = 24 * 3600.0
 MOST_S = 1e8
 
@@ -168,6 +170,8 @@ def _plan(
     for name, value in (("quantile", quantile), ("confidence", confidence)):
         if not (_is_number(value) and 0 < value < 1):
             raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {value!r}")
+    if confidence < LEAST_CONFIDENCE:
+        raise InputError(f"confidence must be {LEAST_CONFIDENCE} or more, e.g. 0.95, not {confidence!r}")
     if budget_ms is not None and not (_is_number(budget_ms) and budget_ms > 0):
         raise InputError(f"a latency budget must be a positive number of milliseconds, not {budget_ms!r}")
     if not (_is_number(max_s) and 0 < max_s <= MOST_S):

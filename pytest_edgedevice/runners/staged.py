@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from pytest_edgedevice.metrics.latency import sample_quantile
 from pytest_edgedevice.runners.samples import packed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_edgedevice.runners.client import AgentClient
@@ -40,12 +40,14 @@ def module_content(path: Path) -> bytes:
     return content
 
 
-def raw_sample(sample: Mapping[str, Any]) -> dict[str, Array]:
+def raw_sample(sample: Any) -> dict[str, Array]:
     """One sample as it is, whatever the model wants: name to array.
 
     Raises:
-        InputError: A value is no array of numbers.
+        InputError: It is no mapping, or a value is no array of numbers.
     """
+    if not isinstance(sample, Mapping):
+        raise InputError(f"preprocess needs a sample to begin with, name to array, not {type(sample).__name__}")
     arrays: dict[str, Array] = {}
     for name, value in sample.items():
         try:
@@ -87,15 +89,15 @@ def ask_stages(
         series.append(np.frombuffer(part.data, np.int64))
     if len({len(one) for one in series}) != 1 or any(int(one.min()) < 0 for one in series):
         raise client.broken("has times below zero, or more of one part than of another")
-    return _summed_up(series)
+    return summed_up(*series)
 
 
-def _summed_up(series: list[Any]) -> Stages:
-    total = np.sum(series, axis=0)
-    named = dict(zip((*PARTS, "total"), (*series, total), strict=True))
-    before, inference, after = (tuple(one.tolist()) for one in series)
+def summed_up(before: Any, inference: Any, after: Any) -> Stages:
+    """Every stage and their sum, run by run; series of nanoseconds of one length."""
+    total = np.sum([before, inference, after], axis=0)
+    named = {"before": before, "inference": inference, "after": after, "total": total}
+    series = {name: tuple(int(value) for value in one) for name, one in named.items()}
     p50_ms, p95_ms = (
-        {name: sample_quantile(tuple(one.tolist()), quantile) / 1e6 for name, one in named.items()}
-        for quantile in (0.5, 0.95)
+        {name: sample_quantile(one, quantile) / 1e6 for name, one in series.items()} for quantile in (0.5, 0.95)
     )
-    return Stages(before, inference, after, p50_ms, p95_ms)
+    return Stages(series["before"], series["inference"], series["after"], p50_ms, p95_ms)

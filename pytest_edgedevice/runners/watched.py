@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_edgedevice.errors import InputError
-from pytest_edgedevice.findings import Profile, Resources
-from pytest_edgedevice.runners.backend import Instrumented
 from pytest_edgedevice.runners.samples import batches, refuse_nan
 from pytest_edgedevice.runners.staged import module_content, raw_sample
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from pytest_edgedevice.findings import Stages, Stream
+    from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
     from pytest_edgedevice.runners.backend import Backend, Site
     from pytest_edgedevice.runners.samples import Batch, Inputs
     from pytest_edgedevice.values import ModelInfo, Placement
@@ -27,7 +26,7 @@ MOST_SECONDS = 24 * 3600.0
 MOST_FRAMES = 200_000
 MOST_PROFILED = 1000
 MOST_STAGED = 100_000
-NO_INSTRUMENTS = "only an agent can tell, and another program runs this model"
+Found = TypeVar("Found", "Resources", "Stages", "Stream", "Profile")
 
 
 class Watched(ABC):
@@ -57,12 +56,9 @@ class Watched(ABC):
         """
         self._check_alone()
         check_number("seconds", seconds, most=MOST_SECONDS)
-        if not isinstance(self._backend, Instrumented):
-            why = dict.fromkeys(("cpu", "energy", "memory"), NO_INSTRUMENTS)
-            return Resources(self.info.size_bytes, self.load_ms, problems=why, emulated=self.emulated)
         sample = self._sample(inputs)
-        with self._alone():
-            return self._backend.resources(sample, seconds=seconds, load_ms=self.load_ms)
+        found = self._cared(lambda: self._backend.resources(sample, seconds=seconds))
+        return dataclasses.replace(found, model_bytes=self.info.size_bytes, load_ms=self.load_ms)
 
     def stream(self, frames: Inputs | None = None, *, fps: float = 30.0, seconds: float = 10.0) -> Stream:
         """Offer frames at a rate on the device, and tell how the model keeps up; the latest frame wins.
@@ -83,43 +79,42 @@ class Watched(ABC):
         count = max(round(fps * seconds), 1)
         if count > MOST_FRAMES:
             raise InputError(f"a stream has {MOST_FRAMES} frames at most, not {count}", hint="stream for less long")
-        if not isinstance(self._backend, Instrumented):
-            raise InputError(f"no stream can be fed to {self.info.name!r}: {NO_INSTRUMENTS}")
         batch = self._frames(frames)
-        with self._alone():
-            return self._backend.stream(batch, fps=float(fps), count=count)
+        return self._cared(lambda: self._backend.stream(batch, fps=float(fps), count=count))
 
     def stages(
         self,
-        module: str | os.PathLike[str],
-        sample: Mapping[str, Any],
+        module: str | os.PathLike[str] | None = None,
+        sample: Inputs | None = None,
         *,
         runs: int = 200,
         seconds: float = 10.0,
     ) -> Stages:
-        """Run your own code before and after the inference on the device, and time each part.
+        """Time what comes before the inference, the inference, and what comes after it, each apart, on the device.
 
         Args:
             module: One Python file with ``preprocess(inputs)``, which makes the model's inputs (name to array of
                 the model's own shape and dtype) of the sample, with ``postprocess(outputs)``, or with both. It is
-                sent to the device and runs there, with what is installed there.
-            sample: What ``preprocess`` is given: name to array, of any shape; sent once.
+                sent to the device and runs there, with what is installed there. None where your own executable
+                (``runner = "command"``) has this code itself and tells the times.
+            sample: What ``preprocess`` is given: name to array, of any shape; sent once. Without a module: one sample
+                of what the executable takes, as for ``measure``.
             runs: Runs at most, 1 to 100,000; three more come before.
             seconds: Begin none later than this after the first.
 
         Raises:
-            InputError: The module or the sample is none, the code failed, or no Python agent runs the model.
+            InputError: The module or the sample is none, the code failed, or nothing there can run it or tells times.
             AgentDiedError, DeadlineError, DeviceLostError: The world failed.
         """
         self._check_alone()
         check_number("seconds", seconds, most=MOST_SECONDS)
         if type(runs) is not int or not 1 <= runs <= MOST_STAGED:
             raise InputError(f"runs must be a whole number from 1 to {MOST_STAGED}, not {runs!r:.60}")
-        if not isinstance(self._backend, Instrumented):
-            raise InputError(f"no code can be run around {self.info.name!r}: {NO_INSTRUMENTS}")
+        if module is None:
+            own = self._sample(sample)
+            return self._cared(lambda: self._backend.own_stages(own, runs=runs, seconds=seconds))
         content, arrays = module_content(Path(module)), raw_sample(sample)
-        with self._alone():
-            return self._backend.stages(content, arrays, runs=runs, seconds=seconds)
+        return self._cared(lambda: self._backend.stages(content, arrays, runs=runs, seconds=seconds))
 
     def profile(self, inputs: Inputs | None = None, *, runs: int = 50, seconds: float = 10.0) -> Profile:
         """Time every operator on the device with LiteRT's own profiler, which compiles the model once more for it.
@@ -139,13 +134,25 @@ class Watched(ABC):
         check_number("seconds", seconds, most=MOST_SECONDS)
         if type(runs) is not int or not 1 <= runs <= MOST_PROFILED:
             raise InputError(f"runs must be a whole number from 1 to {MOST_PROFILED}, not {runs!r:.60}")
-        if not isinstance(self._backend, Instrumented):
-            return Profile(problem=NO_INSTRUMENTS)
         proven = self.placement.proven
         delegate = "delegate" if proven in ("cpu", "unknown") else proven
         sample = self._sample(inputs)
+        return self._cared(lambda: self._backend.profile(sample, runs=runs, seconds=seconds, delegate=delegate))
+
+    def _cared(self, work: Callable[[], Found]) -> Found:
+        """Do some work when the device's rules let it, and tell its conditions before and after, and what they mean."""
+        care, threads = self._site.care, self.info.threads
+        waited_s = care.wait(self.conditions, name=self.device_name, threads=threads)
         with self._alone():
-            return self._backend.profile(sample, runs=runs, seconds=seconds, delegate=delegate)
+            before = self._backend.conditions()
+            found = work()
+            around = {"before": before, "after": self._backend.conditions()}
+        found = dataclasses.replace(found, conditions=around, emulated=self.emulated)
+        return care.noted(found, threads=threads, waited_s=waited_s)
+
+    @abstractmethod
+    def conditions(self) -> Mapping[str, Any]:
+        """What may disturb a measurement now."""
 
     def _check_alone(self) -> None:
         """Refuse to measure what others disturb."""

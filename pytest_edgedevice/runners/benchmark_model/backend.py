@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import secrets
@@ -11,8 +12,10 @@ import numpy as np
 
 from pytest_edgedevice.agent.wire import ITEM_BYTES
 from pytest_edgedevice.errors import AgentDiedError, ConfigError, ContractError, ModelError
+from pytest_edgedevice.runners.backend import Backend
 from pytest_edgedevice.runners.benchmark_model.flags import runs_flags
 from pytest_edgedevice.runners.benchmark_model.series import BenchmarkSeries, nanoseconds
+from pytest_edgedevice.runners.benchmark_model.watching import profile, watch
 from pytest_edgedevice.runners.device_files import DeviceFolder
 from pytest_edgedevice.runners.exchange import Exchanged
 from pytest_edgedevice.runners.host_view import conditions_there, is_emulated
@@ -20,10 +23,11 @@ from pytest_edgedevice.runners.measure import measure
 from pytest_edgedevice.runners.samples import refuse_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_edgedevice.findings import Profile, Resources
     from pytest_edgedevice.runners.backend import Question, Site
-    from pytest_edgedevice.runners.benchmark_model.report import Log, Operator
+    from pytest_edgedevice.runners.benchmark_model.report import Log
     from pytest_edgedevice.runners.benchmark_model.tool import Tool
     from pytest_edgedevice.runners.samples import Batch
     from pytest_edgedevice.values import Array, Fact, ModelInfo, TensorSpec, Timing
@@ -32,7 +36,7 @@ OUTPUT = "outputs.raw"
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 
 
-class BenchmarkBackend:
+class BenchmarkBackend(Backend):
     """See ``Backend``.
 
     Args:
@@ -42,13 +46,12 @@ class BenchmarkBackend:
         site: Where.
         log: Of the process that tried the model out.
 
-    Attributes:
-        operators: Mean times by type of operator, of that process; empty where the build cannot tell.
     """
+
+    why_not = "benchmark_model runs this model, and takes neither frames nor code"
 
     def __init__(self, tool: Tool, flags: Mapping[str, str], info: ModelInfo, *, site: Site, log: Log) -> None:
         self.emulated = is_emulated(site.link)
-        self.operators: tuple[Operator, ...] = log.operators
         self._tool = tool
         self._flags = dict(flags)
         self._info = info
@@ -126,16 +129,35 @@ class BenchmarkBackend:
 
     def measure(self, sample: Batch, question: Question, *, load_ms: float) -> Timing:
         """See ``Backend``. ``samples_ns`` are real times, three a process, each process warmed up by the tool."""
+        with self._given(sample) as flags:
+            series = BenchmarkSeries(self._tool, flags, timeout_s=self._site.timeout_s, conditions=self.conditions)
+            return measure(series, sample, load_ms=load_ms, **question)
+
+    @contextlib.contextmanager
+    def _given(self, sample: Batch) -> Iterator[dict[str, str]]:
+        """The flags for runs on a sample, as long as it is there."""
         self._check_open()
         folder = self._folder()
         flags = dict(self._flags)
         try:
             if self._tool.build.has_outputs:
                 flags |= self.inputs(folder, {name: array[0] for name, array in sample.arrays.items()})
-            series = BenchmarkSeries(self._tool, flags, timeout_s=self._site.timeout_s, conditions=self.conditions)
-            return measure(series, sample, load_ms=load_ms, **question)
+            yield flags
         finally:
             folder.remove()
+
+    def resources(self, sample: Batch, *, seconds: float) -> Resources:
+        """See ``Backend``; two processes, so that the cost of starting one can be left out."""
+        with self._given(sample) as flags:
+            return watch(
+                self._tool, flags, seconds=seconds, timeout_s=self._site.timeout_s, cores=self._site.care.cores
+            )
+
+    def profile(self, sample: Batch, *, runs: int, seconds: float, delegate: str) -> Profile:
+        """See ``Backend``: the tool's own profile."""
+        with self._given(sample) as flags:
+            limit_s = self._site.timeout_s
+            return profile(self._tool, flags, runs=runs, seconds=seconds, timeout_s=limit_s, delegate=delegate)
 
     def conditions(self) -> dict[str, Fact]:
         """See ``Backend``: what the host sees of the device, and what the tool told of its memory and inputs."""

@@ -84,6 +84,7 @@ class Log:
         operators: The profile, by type of operator.
         errors: Lines that the tool marked so.
         version: The runtime's; empty where it is not told.
+        processor_ns: What the process took of the processors, by the device's shell; None where nobody tells.
     """
 
     series: tuple[Statistics, ...] = ()
@@ -96,6 +97,7 @@ class Log:
     operators: tuple[Operator, ...] = ()
     errors: tuple[str, ...] = ()
     version: str = ""
+    processor_ns: int | None = None
 
     def of_runs(self, count: int) -> Statistics | None:
         """The statistics of the timed runs, if they are as many as were asked for."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import ContractError, DelegateError, EdgeDeviceError, ModelError
 from pytest_edgedevice.runners.benchmark_model.flags import Build, check_further, read_help
 from pytest_edgedevice.runners.benchmark_model.log import read_log
+from pytest_edgedevice.runners.usage import processor_ns, watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +49,14 @@ class Tool:
         check_further(arguments, self.build, tool=self.name)
 
     def run(
-        self, flags: Mapping[str, str], *, runs: int, operation: str, timeout_s: float, exactly: bool = True
+        self,
+        flags: Mapping[str, str],
+        *,
+        runs: int,
+        operation: str,
+        timeout_s: float,
+        exactly: bool = True,
+        watch: bool = False,
     ) -> tuple[Log, Statistics]:
         """One process with so many timed runs.
 
@@ -57,6 +66,7 @@ class Tool:
             operation: What for, for messages.
             timeout_s: Deadline, seconds; the program's own time limit wins.
             exactly: Whether it must have made that many; old builds run for a second at least.
+            watch: Whether to ask the device's shell what it took of the processors.
 
         Raises:
             ModelError, DelegateError: It failed, and its words tell at what.
@@ -68,8 +78,11 @@ class Tool:
             raise ContractError(f"{self.name} knows no flag --{unknown[0]}, which {operation!r} needs")
         arguments = [*(f"--{name}={value}" for name, value in flags.items()), *self._arguments]
         limit_s = self._program.time_limit_s or timeout_s
-        ended = self._program.run(self._site, arguments, operation=operation, timeout_s=limit_s)
+        around = watched if watch else list
+        ended = self._program.run(self._site, arguments, operation=operation, timeout_s=limit_s, around=around)
         log = read_log(_text(ended))
+        if watch:
+            log = dataclasses.replace(log, processor_ns=processor_ns(ended.stdout))
         if ended.returncode:
             raise self._failure(ended, log, operation)
         if log.unconsumed:

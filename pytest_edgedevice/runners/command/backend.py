@@ -6,16 +6,21 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.errors import AgentDiedError, ContractError, DelegateError, UnsupportedError
+from pytest_edgedevice.errors import AgentDiedError, ContractError, DelegateError, InputError, UnsupportedError
+from pytest_edgedevice.runners.backend import Backend
 from pytest_edgedevice.runners.command.manifest import Order
+from pytest_edgedevice.runners.command.usage import UNTOLD
 from pytest_edgedevice.runners.exchange import Exchanged
 from pytest_edgedevice.runners.host_view import conditions_there, is_emulated
 from pytest_edgedevice.runners.measure import measure
 from pytest_edgedevice.runners.samples import refuse_nan
+from pytest_edgedevice.runners.staged import SETTLE_RUNS, summed_up
+from pytest_edgedevice.runners.usage import Worked, resources_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_edgedevice.findings import Resources, Stages
     from pytest_edgedevice.runners.backend import Question, Site
     from pytest_edgedevice.runners.command.process import CommandModel, Done
     from pytest_edgedevice.runners.command.result import Told
@@ -30,10 +35,11 @@ SHARE_OF_TIME = 0.25
 MOST_RUNS = 5000
 MOST_WARMUP_RUNS = 2000
 WARMUP_NS = 20_000_000
+FEWEST_WATCHED, MOST_WATCHED = 3, 1_000_000
 MOST_BLOCK_NS = 5_000_000_000
 
 
-class CommandBackend:
+class CommandBackend(Backend):
     """See ``Backend``.
 
     Args:
@@ -46,6 +52,8 @@ class CommandBackend:
         tick_ns: Resolution of the program's clock; 0 where it is not told.
         typed: Whether the model's outputs are known before it runs.
     """
+
+    why_not = "that takes an agent, and a program of your own runs this model"
 
     def __init__(
         self,
@@ -96,7 +104,7 @@ class CommandBackend:
                 raise ContractError(f"{self._model.name} wrote output {name!r} for some samples only")
         return Exchanged(outputs, tuple(times))
 
-    def perform(self, order: Order, *, timeout_s: float) -> Done:
+    def perform(self, order: Order, *, timeout_s: float, watch: bool = False) -> Done:
         """One process; its placement, if it tells one, must be that of the load.
 
         Raises:
@@ -107,7 +115,9 @@ class CommandBackend:
             raise AgentDiedError(f"model {self._info.name!r} was closed; load it again")
         specs = self._info.outputs if self._typed else None
         try:
-            done = self._model.perform(order, timeout_s=timeout_s, specs=specs, with_outputs=order.op == "run")
+            done = self._model.perform(
+                order, timeout_s=timeout_s, specs=specs, with_outputs=order.op == "run", watch=watch
+            )
         except UnsupportedError as error:
             raise ContractError(f"{self._model.name} does not support {order.op!r}: {error.message}") from None
         now = done.told.placement
@@ -123,6 +133,34 @@ class CommandBackend:
     def measure(self, sample: Batch, question: Question, *, load_ms: float) -> Timing:
         """See ``Backend``."""
         return measure(CommandSeries(self, tick_ns=self._tick_ns), sample, load_ms=load_ms, **question)
+
+    def resources(self, sample: Batch, *, seconds: float) -> Resources:
+        """See ``Backend``; two processes, so that the cost of starting one can be left out."""
+        short = self._worked(sample, runs=FEWEST_WATCHED, max_ns=int(seconds * 1e9))
+        typical_ns = max(short.timed_ns // short.timed, 1)
+        runs = min(max(int(seconds * 1e9) // typical_ns, 2 * FEWEST_WATCHED), MOST_WATCHED)
+        long = self._worked(sample, runs=runs, max_ns=int(seconds * 1e9))
+        return resources_of(short, long, cores=self._site.care.cores, untold=UNTOLD)
+
+    def _worked(self, sample: Batch, *, runs: int, max_ns: int) -> Worked:
+        timeout_s, max_ns = self.block_limit(max_ns)
+        order = Order("measure", sample.arrays, 1, runs=runs, warmup=FEWEST_WATCHED, max_ns=max_ns)
+        done = self.perform(order, timeout_s=timeout_s, watch=True)
+        times = done.told.inference_ns
+        return Worked(len(times) + FEWEST_WATCHED, len(times), sum(times), done.processor_ns, done.told.usage)
+
+    def own_stages(self, sample: Batch, *, runs: int, seconds: float) -> Stages:
+        """See ``Backend``: by the times that the program tells."""
+        timeout_s, max_ns = self.block_limit(int(seconds * 1e9))
+        order = Order("measure", sample.arrays, 1, runs=runs, warmup=SETTLE_RUNS, max_ns=max_ns, stages=True)
+        told = self.perform(order, timeout_s=timeout_s).told
+        if not told.staged:
+            raise InputError(
+                f"{self._model.name} tells no times of what it does before and after an inference",
+                hint="write before_ns, after_ns or both to the result of 'measure' (see COMMAND.md)",
+            )
+        none = (0,) * len(told.inference_ns)
+        return summed_up(told.before_ns or none, told.inference_ns, told.after_ns or none)
 
     def conditions(self) -> dict[str, Fact]:
         """See ``Backend``: what the host can see of the device, and what the program told of its memory."""

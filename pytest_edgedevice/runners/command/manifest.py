@@ -72,6 +72,7 @@ class Order:
         warmup: Inferences before it.
         batch: Inferences averaged in one entry.
         max_ns: No entry begins later than this after the first, nanoseconds; 0 for no limit.
+        stages: Whether it shall time what comes before and after each inference, too.
     """
 
     op: str
@@ -81,6 +82,7 @@ class Order:
     warmup: int = 0
     batch: int = 1
     max_ns: int = 0
+    stages: bool = False
 
 
 def manifest(
@@ -110,6 +112,7 @@ def manifest(
         "warmup": order.warmup,
         "batch": order.batch,
         "max_ns": order.max_ns,
+        "stages": order.stages,
         "format": format_,
         "inputs": [
             {"name": name, "dtype": array.dtype.name, "shape": list(array.shape), "file": f"{folder}/{INPUTS}/{file}"}

@@ -24,6 +24,7 @@ from pytest_edgedevice.runners.command.manifest import (
 from pytest_edgedevice.runners.command.outputs import read_outputs
 from pytest_edgedevice.runners.command.result import MOST_RESULT_BYTES, Told, read_result
 from pytest_edgedevice.runners.device_files import DeviceFolder
+from pytest_edgedevice.runners.usage import processor_ns, watched
 from pytest_edgedevice.runners.wording import telling_lines
 
 if TYPE_CHECKING:
@@ -45,11 +46,13 @@ class Done:
         told: Its result.
         outputs: Output name to pieces (samples, *shape in the model); only of ``run``.
         wall_ns: How long it took as this host saw it, nanoseconds.
+        processor_ns: What it took of the processors, if that was asked for and the device tells.
     """
 
     told: Told
     outputs: Mapping[str, Sequence[Array]]
     wall_ns: int
+    processor_ns: int | None = None
 
 
 class CommandModel:
@@ -90,7 +93,13 @@ class CommandModel:
         }
 
     def perform(
-        self, order: Order, *, timeout_s: float, specs: Sequence[TensorSpec] | None = None, with_outputs: bool = False
+        self,
+        order: Order,
+        *,
+        timeout_s: float,
+        specs: Sequence[TensorSpec] | None = None,
+        with_outputs: bool = False,
+        watch: bool = False,
     ) -> Done:
         """Start the program for one order and read what it wrote; nothing of it stays.
 
@@ -99,6 +108,7 @@ class CommandModel:
             timeout_s: Deadline for the process, seconds; the program's own time limit wins.
             specs: The model's outputs; None where they are not known.
             with_outputs: Whether there must be outputs.
+            watch: Whether to ask the device's shell what it took of the processors.
 
         Raises:
             UnsupportedError: It does not know the operation.
@@ -121,6 +131,7 @@ class CommandModel:
                 self._template.filled(self._values(folder.path, order)),
                 operation=order.op,
                 timeout_s=self._program.time_limit_s or timeout_s,
+                around=watched if watch else list,
             )
             wall_ns = time.monotonic_ns() - began
             self._check_model(order)
@@ -129,7 +140,7 @@ class CommandModel:
             outputs: dict[str, list[Array]] = {}
             if with_outputs:
                 outputs = read_outputs(told, folder, samples=order.samples, specs=specs, program=self.name)
-            return Done(told, outputs, wall_ns)
+            return Done(told, outputs, wall_ns, processor_ns(ended.stdout) if watch else None)
         finally:
             folder.remove()
 
@@ -189,7 +200,8 @@ class CommandModel:
         most = {"run": order.samples, "measure": order.runs}.get(order.op, 0)
         if (order.op == "run" and count != most) or (order.op == "measure" and not 1 <= count <= most):
             raise ContractError(f"{self.name} told {count} times in 'inference_ns' where {most} were asked for")
-        claimed = sum(told.inference_ns) * order.batch + (told.load_ns or 0)
+        around_ns = sum(told.before_ns or ()) + sum(told.after_ns or ())
+        claimed = sum(told.inference_ns) * order.batch + around_ns + (told.load_ns or 0)
         if claimed > wall_ns:
             raise ContractError(
                 f"{self.name} told times of {claimed / 1e6:.6g} ms in all, and ran for {wall_ns / 1e6:.6g} ms",

@@ -23,12 +23,14 @@ from pytest_edgedevice.errors import (
     UnsupportedError,
 )
 from pytest_edgedevice.runners.command.manifest import CONTRACT, FORMATS, OUTPUTS, RESULT
+from pytest_edgedevice.runners.command.usage import read_usage
 from pytest_edgedevice.runners.replies import count_of, read_placement, read_specs, short_text
 from pytest_edgedevice.runners.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_edgedevice.runners.usage import Usage
     from pytest_edgedevice.values import Placement, TensorSpec
 
 MOST_RESULT_BYTES = 16 << 20
@@ -86,6 +88,8 @@ class Told:
         inputs, output_specs: The model's tensors; None where they are not told.
         engine, engine_version, variant, format: Empty where they are not told.
         memory: What the program told of its memory, name to number.
+        before_ns, after_ns: What came before and after each of ``inference_ns``; None where they are not told.
+        usage: What it told of its own cost; None where it did not.
     """
 
     outputs: tuple[OutputFile, ...] = ()
@@ -101,6 +105,14 @@ class Told:
     variant: str = ""
     format: str = ""
     memory: Mapping[str, float] | None = None
+    before_ns: tuple[int, ...] | None = None
+    after_ns: tuple[int, ...] | None = None
+    usage: Usage | None = None
+
+    @property
+    def staged(self) -> bool:
+        """Whether it told what came before or after the inference."""
+        return self.before_ns is not None or self.after_ns is not None
 
 
 def read_result(content: bytes, *, nonce: str, requested: str, program: str) -> Told:
@@ -193,6 +205,9 @@ def _told(found: Mapping[str, Any], requested: str) -> Told:
         variant=short_text(found.get("variant", ""))[:200],
         format=format_,
         memory=_memory(found.get("memory") or {}),
+        before_ns=_stage(found, "before_ns"),
+        after_ns=_stage(found, "after_ns"),
+        usage=read_usage(found["usage"]) if found.get("usage") is not None else None,
     )
 
 
@@ -223,6 +238,16 @@ def _time(value: Any, name: str) -> int:
 
 def _optional_time(found: Mapping[str, Any], name: str) -> int | None:
     return None if found.get(name) is None else _time(found[name], name)
+
+
+def _stage(found: Mapping[str, Any], name: str) -> tuple[int, ...] | None:
+    """Times of what is done around each inference, as many; 0 where nothing was."""
+    if found.get(name) is None:
+        return None
+    times = tuple(count_of(value) for value in found[name])
+    if len(times) != len(found.get("inference_ns", [])) or any(time > MOST_NS for time in times):
+        raise ValueError(f"{name} has not one time for each of 'inference_ns'")
+    return times
 
 
 def _placement(entry: Any, requested: str) -> Placement | None:

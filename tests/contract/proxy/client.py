@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_edgedevice.device import check_seconds
 from pytest_edgedevice.device.loading import model_file
 from pytest_edgedevice.errors import AgentDiedError, DeviceLostError, InputError
-from pytest_edgedevice.findings import Profile, Resources, Stream
+from pytest_edgedevice.evaluation.evaluated import Evaluated
+from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
 from pytest_edgedevice.leases import Quarantine
 from pytest_edgedevice.runners.samples import Batch, batches, has_batch_axis
+from pytest_edgedevice.runners.staged import module_content, raw_sample
 from pytest_edgedevice.values import Run, Timing
 from tests.contract.proxy.line import Line
 from tests.contract.proxy.plain import Loaded, Opened, Tensors, arrays_of, read
@@ -116,7 +119,7 @@ class ProxyDevice:
         self.close()
 
 
-class ProxyModel:
+class ProxyModel(Evaluated):
     """A model on such a device; see ``LoadedModelLike``."""
 
     def __init__(self, line: Line, device_name: str, told: Loaded, *, timeout_s: float) -> None:
@@ -161,6 +164,19 @@ class ProxyModel:
     def profile(self, inputs: Any = None, *, runs: int = 50, seconds: float = 10.0) -> Profile:
         """See ``LoadedModel``."""
         return read(Profile, self._watch("profile", inputs, runs=runs, seconds=seconds))
+
+    def stages(self, module: Any = None, sample: Any = None, *, runs: int = 200, seconds: float = 10.0) -> Stages:
+        """See ``LoadedModel``; the content of the module travels, and the sample as it is."""
+        limits = {"runs": runs, "seconds": seconds}
+        if module is None:
+            return read(Stages, self._watch("stages", sample, **limits))
+        tensors = Tensors()
+        for name, array in raw_sample(sample).items():
+            tensors.add(name, array)
+        fields = {"model": self._number, "module": module_content(Path(module)).decode("latin-1"), **limits}
+        self._line.check_owner(f"model {self.info.name!r}")
+        timeout_s = 8 * seconds + 2 * self._timeout_s
+        return read(Stages, self._line.ask("stages", fields, tensors, timeout_s=timeout_s).header["result"])
 
     def _watch(self, operation: str, inputs: Any, *, seconds: float, **given: Any) -> Any:
         parts = None if inputs is None else batches(inputs, self.info.inputs)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
+
+from tests.native.builds import agent_of
+from tests.native.conftest import tflite_library
 
 ROOT = Path(__file__).parents[3]
 ENTER = """
@@ -27,11 +31,14 @@ def far_command(storage: Path) -> list[str]:
 
     Args:
         storage: What that host has as ``/var/tmp``, and with it its folder of locks; in a folder that is hidden
-            from it otherwise.
+            from it otherwise. The device file is put there; its agent starts ten times as fast as Python's.
     """
     as_root = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
     unshare = ["unshare", *as_root, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     server = [sys.executable, "-m", "tests.contract.proxy.server"]
+    table = ["[devices.far]", 'spec = "local"', 'runner = "native"', f'agent = "{agent_of().path}"']
+    table.append(f'runtime = "{tflite_library(platform.machine())}"')
+    (storage / "edgedevice.toml").write_text("\n".join(table), encoding="utf-8")
     hidden = [str(place) for place in hidden_places(storage.parent)]
     return [*unshare, "sh", "-c", ENTER, "sh", str(ROOT), str(storage), *hidden, "--", *server]
 

@@ -9,6 +9,7 @@ nobody waits for any more is not waited for.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import select
 import tempfile
@@ -22,6 +23,8 @@ from pytest_edgedevice import Device, LoadedModel, open_device
 from pytest_edgedevice.agent.store import Store
 from pytest_edgedevice.agent.writing import write_all
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.inventory import load_inventory
+from pytest_edgedevice.opening import Catalog
 from tests.contract.proxy.plain import (
     FrameReader,
     Loaded,
@@ -75,7 +78,8 @@ class Server:
 
     def do_open(self, _: Frame, *, wait_s: float, timeout_s: float) -> Opened:
         """Lease the device here."""
-        device = self._device = open_device("local", wait_s=wait_s, timeout_s=timeout_s)
+        catalog = Catalog(load_inventory(Path("/var/tmp")))
+        device = self._device = open_device("far", catalog=catalog, wait_s=wait_s, timeout_s=timeout_s)
         return Opened(device.name, device.identity, device.facts, device.shared)
 
     def do_have(self, _: Frame, *, sha256: str) -> bool:
@@ -118,10 +122,20 @@ class Server:
 
     def do_watch(self, frame: Frame, *, model: int, counts: list[int] | None, operation: str, **given: Any) -> Any:
         """Watch a model at work; without counts on the sample that ran last."""
-        if operation not in ("resources", "stream", "profile"):
+        if operation not in ("resources", "stream", "profile", "stages"):
             raise WireError(f"a model has no call {operation[:40]!r}")
         inputs = None if counts is None else _parts(frame, counts)
+        if operation == "stages":
+            return self._models[model].stages(None, inputs, **given)
         return getattr(self._models[model], operation)(inputs, **given)
+
+    def do_stages(self, frame: Frame, *, model: int, module: str, **given: Any) -> Any:
+        """Time the stages of a module that came with the request."""
+        content = module.encode("latin-1")
+        place = self._folder / f"{hashlib.sha256(content).hexdigest()}.py"
+        place.write_bytes(content)
+        sample = {name: array for _, name, array in arrays_of(frame)}
+        return self._models[model].stages(place, sample, **given)
 
     def do_close_model(self, _: Frame, *, model: int) -> None:
         """End one model."""

@@ -116,18 +116,60 @@ def test_litert_proves_an_accelerator(tmp_path: Path) -> None:
         assert (model.placement.proven, model.placement.complete) == ("gpu", True)
 
 
-def test_times_by_operator_are_kept(tmp_path: Path) -> None:
-    table = """
+TABLE = """
 _report = report
 def report(warmup, times):
     _report(warmup, times)
     if flags.get("enable_op_profiling") == "true":
         say("Operator-wise Profiling Info for Regular Benchmark Runs:\\n===== Summary by node type =====")
-        say("\\t  [Node type]\\t  [count]\\n\\t  ADD\\t  1\\t  0.5\\t  99.0%\\t  99.0%\\t  0.000\\t  1")
+        say("\\t  [Node type]\\t  [count]\\n\\t  ADD\\t  1\\t  0.5\\t  10.0%\\t  99.0%\\t  0.000\\t  1")
+        say("\\t  TfLiteXNNPackDelegate\\t  2\\t  4.5\\t  90.0%\\t  99.0%\\t  0.000\\t  1")
+    if flags.get("report_peak_memory_footprint") == "true":
+        say("INFO: Overall peak memory footprint (MB) via periodic monitoring: 6.25")
 """
-    with loaded(tmp_path, table) as model:
-        (only,) = model._backend.operators  # type: ignore[attr-defined]
-    assert (only.name, only.nodes, only.mean_ms) == ("ADD", 1, 0.5)
+
+
+def test_times_by_operator_are_the_tools_own(tmp_path: Path) -> None:
+    with loaded(tmp_path, TABLE) as model:
+        found = model.profile(runs=5)
+    assert (found.runs, found.total_ms, found.problem) == (5, 5.0, "")
+    assert [(one.name, one.delegate, one.count, one.time_ms, one.share) for one in found.operators] == [
+        ("TfLiteXNNPackDelegate", "xnnpack", 2, 4.5, 0.9),
+        ("ADD", "cpu", 1, 0.5, 0.1),
+    ]
+
+
+def test_a_build_that_cannot_profile_says_so(tmp_path: Path) -> None:
+    with loaded(tmp_path) as model:
+        assert model.profile(runs=2).problem == "benchmark_model printed no table of operators"
+    with loaded(tmp_path, **LITERT) as model:
+        assert "has no --enable_op_profiling" in model.profile(runs=2).problem
+
+
+def test_memory_is_the_tools_own_and_processor_time_the_shells(tmp_path: Path) -> None:
+    busy = """
+def timed(values):
+    begin = time.process_time()
+    while time.process_time() - begin < 0.005:
+        pass
+    return 5000
+"""
+    with loaded(tmp_path, f"{TABLE}\n{busy}") as model:
+        found = model.resources(seconds=0.3)
+    assert (found.peak_bytes, found.before_load_bytes) == (round(6.25 * 2**20), 4 * 2**20)
+    assert found.memory_counter.startswith("benchmark_model's own")
+    assert found.inferences == 60
+    assert found.cpu_ms is not None
+    assert 4 < found.cpu_ms < 10
+    assert found.problems["energy"] == "benchmark_model tells no energy"
+
+
+def test_a_build_without_a_peak_has_no_memory_to_tell(tmp_path: Path) -> None:
+    with loaded(tmp_path) as model:
+        found = model.resources(seconds=0.01)
+        assert (found.peak_bytes, "tells no peak" in found.problems["memory"]) == (None, True)
+        with pytest.raises(InputError, match="takes neither frames nor code"):
+            model.stream()
 
 
 def test_further_flags_reach_the_tool_and_wrong_ones_are_refused(tmp_path: Path) -> None:

@@ -67,27 +67,26 @@ def changed(**changes: Any) -> dict[str, Any]:
 
 def test_costs_are_told_for_one_inference() -> None:
     client = Client(COST)
-    found = backend(client).resources(SAMPLE, seconds=2.0, load_ms=12.5)
-    assert (found.model_bytes, found.load_ms, found.inferences, found.wall_ms) == (229_746, 12.5, 10, 20.0)
+    found = backend(client).resources(SAMPLE, seconds=2.0)
+    assert (found.inferences, found.wall_ms) == (10, 20.0)
     assert (found.peak_bytes, found.before_load_bytes, found.model_share_bytes) == (70_000_000, 50_000_000, 20_000_000)
     assert (found.cpu_ms, found.cpu_load_percent, found.cores) == (3.0, 37.5, 4)
     assert (found.energy_mj, found.energy_source) == (8.0, "RAPL package-0")
     assert found.power_mw == pytest.approx(4000)
-    assert (dict(found.problems), found.emulated) == ({}, False)
+    assert dict(found.problems) == {}
     assert (client.asked["max_ns"], client.asked["timeout_s"], client.asked["bytes"]) == (2_000_000_000, 62.0, bytes(8))
 
 
 def test_what_was_not_measured_is_none_and_has_a_reason() -> None:
     problems = {"memory": "no\x1b counter", "energy": 7}
-    client = Client(changed(memory=None, energy=None, problems=problems), emulated=True)
-    found = backend(client).resources(SAMPLE, seconds=1.0, load_ms=1.0)
+    client = Client(changed(memory=None, energy=None, problems=problems))
+    found = backend(client).resources(SAMPLE, seconds=1.0)
     assert (found.peak_bytes, found.model_share_bytes, found.energy_mj, found.power_mw) == (None, None, None, None)
     assert dict(found.problems) == {"memory": "no  counter", "energy": "the agent does not say why"}
-    assert found.emulated
 
 
 def test_a_processor_clock_that_stands_still_is_no_load_of_zero() -> None:
-    found = backend(Client(changed(cpu_ns=0))).resources(SAMPLE, seconds=1.0, load_ms=1.0)
+    found = backend(Client(changed(cpu_ns=0))).resources(SAMPLE, seconds=1.0)
     assert (found.cpu_ms, found.cpu_load_percent, "did not move" in found.problems["cpu"]) == (None, None, True)
 
 
@@ -116,7 +115,7 @@ def test_a_processor_clock_that_stands_still_is_no_load_of_zero() -> None:
 )
 def test_costs_that_cannot_be_end_the_agent(reply: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError, match="is malformed"):
-        backend(Client(reply)).resources(SAMPLE, seconds=1.0, load_ms=1.0)
+        backend(Client(reply)).resources(SAMPLE, seconds=1.0)
 
 
 def frames(*series: list[int], names: tuple[str, ...] = ("frames", "begun_ns", "ended_ns"), **more: Any) -> Client:
@@ -125,12 +124,11 @@ def frames(*series: list[int], names: tuple[str, ...] = ("frames", "begun_ns", "
     return Client({"tensors": tensors, **USAGE, **more}, payload)
 
 
-def test_a_stream_is_told_with_the_conditions_around_it() -> None:
+def test_a_stream_is_asked_for_by_its_interval_and_its_length() -> None:
     client = frames([0, 1], [0, 33_333_333], [5_000_000, 40_000_000])
     found = backend(client).stream(SAMPLE, fps=30.0, count=3)
     assert (found.offered, found.processed, found.frames) == (3, 2, (0, 1))
     assert found.cpu_load_percent == 25.0
-    assert found.conditions == {"before": {"load_1min": 0.5}, "after": {"load_1min": 0.5}}
     assert (client.asked["interval_ns"], client.asked["frames"], client.asked["samples"]) == (33_333_333, 3, 1)
     assert (client.asked["timeout_s"], client.asked["max_reply_bytes"]) == (pytest.approx(60.1), 72)
 
@@ -183,9 +181,9 @@ def test_a_profile_of_a_count_that_cannot_be_ends_the_agent(runs: Any) -> None:
 def test_an_older_agent_is_not_asked() -> None:
     old = backend(Client({}, operations=["run"]))
     why = "the agent on the device does not serve {!r}"
-    found = old.resources(SAMPLE, seconds=1.0, load_ms=3.0)
+    found = old.resources(SAMPLE, seconds=1.0)
     assert dict(found.problems) == dict.fromkeys(("cpu", "energy", "memory"), why.format("resources"))
-    assert (found.load_ms, found.model_bytes, found.cpu_ms) == (3.0, 229_746, None)
+    assert found.cpu_ms is None
     assert old.profile(SAMPLE, **LIMITS).problem == why.format("profile")
     with pytest.raises(InputError, match="does not serve 'stream'"):
         old.stream(SAMPLE, fps=30.0, count=3)

@@ -11,11 +11,11 @@ import pytest
 from pytest_edgedevice.errors import DeviceLostError, InfraError, TransportError, UsageError
 from pytest_edgedevice.runners.agents import AgentRunner
 from pytest_edgedevice.runners.backend import LoadRequest, Site
-from pytest_edgedevice.runners.native.building import build_native_agent
 from pytest_edgedevice.runners.native.program import NativeProgram
 from pytest_edgedevice.transports.base import Completed
 from pytest_edgedevice.transports.local import LocalTransport, local_facts
-from tests.native.conftest import BUILD, STRICT, litert_library
+from tests.native.builds import STRICT, agent_of
+from tests.native.conftest import litert_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ def rack(tmp_path: Path) -> Iterator[Rack]:
 def program(tmp_path: Path) -> Path:
     """Not executable, as files out of a package registry or a network share are."""
     path = tmp_path / "agent"
-    shutil.copyfile(build_native_agent(flags=STRICT, cache=BUILD).path, path)
+    shutil.copyfile(agent_of(flags=STRICT).path, path)
     return path
 
 
