@@ -106,12 +106,14 @@ def _guessed(real: Array) -> tuple[str, Norm]:
 
 def _done(pixels: Array, norm: Norm, axis: int) -> Array:
     scale, mean, std = norm
-    return (pixels * scale - _along(mean, axis)) / _along(std, axis)
+    normed: Array = (pixels * scale - _along(mean, axis)) / _along(std, axis)
+    return normed
 
 
 def _undone(real: Array, norm: Norm, axis: int) -> Array:
     scale, mean, std = norm
-    return (real * _along(std, axis) + _along(mean, axis)) / scale
+    pixels: Array = (real * _along(std, axis) + _along(mean, axis)) / scale
+    return pixels
 
 
 def _along(values: Any, axis: int) -> Any:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.blame import parts
 from pytest_edgedevice.blame.alternatives import alternatives
 from pytest_edgedevice.blame.asking import Clock, Host, Origin, loaded
 from pytest_edgedevice.blame.rules import attribute
 from pytest_edgedevice.blame.twins import float_twin
+from pytest_edgedevice.checks import parts
 from pytest_edgedevice.checks.blamed import Blame, Compared, Observation
-from pytest_edgedevice.errors import EdgeDeviceError, GoldenError
+from pytest_edgedevice.errors import EdgeDeviceError, GoldenError, UsageError
 from pytest_edgedevice.goldens import dequantize, dequantized
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ class _Investigation:
         if counts != {failure.run.samples}:
             raise _NoAnswerError("inputs, outputs and references have different numbers of samples")
         for picked in parts.choices(failure.run, failure.references):
-            if not failure.judge(parts.part_of_run(failure.run, picked), parts.part_of(failure.references, picked)):
-                return picked
+            with contextlib.suppress(UsageError):  # a metric may need more samples than these
+                if not failure.judge(parts.part_of_run(failure.run, picked), parts.part_of(failure.references, picked)):
+                    return picked
         raise _NoAnswerError(f"the failure only shows over all {failure.run.samples} samples")
 
     def blame(self) -> Blame:
@@ -197,12 +199,12 @@ class _Investigation:
             yield dataclasses.replace(asked, problem=_first_line(error))
             return
         chosen = {name: values for name, values in answer.outputs.items() if name in self._run.outputs}
-        error = parts.apart(chosen, self._references)
-        if error == float("inf") or not _alike(chosen, self._run.outputs):
+        apart = parts.apart(chosen, self._references)
+        if apart == float("inf") or not _alike(chosen, self._run.outputs):
             yield dataclasses.replace(asked, problem="it has other outputs")
             return
         close = self._failure.judge(dataclasses.replace(self._run, outputs=chosen), self._references)
-        yield dataclasses.replace(asked, close=close, same=False, max_abs_error=error)
+        yield dataclasses.replace(asked, close=close, same=False, max_abs_error=apart)
 
     def _inputs_of(self, model: LoadedModelLike) -> dict[str, Any]:
         """The inputs as the float model takes them: real numbers for the integers of the quantised one."""

@@ -50,7 +50,7 @@ def find_blame(
     Raises:
         UsageError: Run, reference or tolerance cannot be used.
     """
-    arguments = {"atol": atol, "rtol": rtol}
+    arguments: dict[str, Any] = {"atol": atol, "rtol": rtol}
     result = compare_run(run, reference, outputs=None, **arguments)
     if result.passed:
         return None

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_edgedevice.checks.numerals import json_ready
+from pytest_edgedevice.values import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_edgedevice.checks.close import CloseResult
-    from pytest_edgedevice.values import Run
 
 Likely = Literal["conversion", "delegate", "device", "pre-processing", "unknown"]
 MOST_LINES = 4
@@ -32,7 +32,8 @@ class Compared:
         result: What was found.
         compare: Makes the comparison again, by the same tolerances and metrics, for a run and references.
         arguments: Those tolerances and metrics, by the names that ``edge_check.close`` has for them.
-        golden: The golden that the references are of; None for a plain mapping.
+        golden: The golden that the references are of; None for any other.
+        other: The run that the references are of; None for any other.
     """
 
     run: Run
@@ -41,6 +42,7 @@ class Compared:
     compare: Callable[[Run, Mapping[str, Any]], CloseResult]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     golden: Any = None
+    other: Run | None = None
 
     def judge(self, run: Run, references: Mapping[str, Any]) -> bool:
         """Whether another run is close to references, by the tolerances of the check."""
@@ -107,17 +109,21 @@ def compared(
 
     Args:
         run: The whole run.
-        reference: A golden, or output name to reference.
+        reference: A golden, another run, or output name to reference.
         result: What was found.
         compare: Compares a run with references by keyword arguments.
         arguments: Those of the check, but for the choice of outputs, which is made here.
     """
-    golden = None if isinstance(reference, Mapping) else reference
-    references = reference if golden is None else golden.references
+    whole = reference.outputs if isinstance(reference, Run) else reference
+    golden = None if isinstance(whole, Mapping) else reference
+    references = whole if golden is None else golden.references
     names = [name for name in result.outputs if name in run.outputs and name in references]
     chosen = replace(run, outputs={name: run.outputs[name] for name in names})
+    other = reference if isinstance(reference, Run) else None
 
-    def again(other: Run, theirs: Mapping[str, Any]) -> CloseResult:
-        return compare(other, theirs, outputs=None, **arguments)
+    def again(part: Run, theirs: Mapping[str, Any]) -> CloseResult:
+        side = theirs if other is None else replace(other, outputs=theirs, samples=part.samples)
+        return compare(part, side, outputs=None, **arguments)
 
-    return Compared(chosen, {name: references[name] for name in names}, result, again, dict(arguments), golden)
+    known = {name: references[name] for name in names}
+    return Compared(chosen, known, result, again, arguments=dict(arguments), golden=golden, other=other)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 from pytest_edgedevice.checks import close as closes
 from pytest_edgedevice.checks import close_numbers, close_text, latency_text, limits
 from pytest_edgedevice.checks import latency as latencies
+from pytest_edgedevice.checks.blamed import compared
 from pytest_edgedevice.checks.faster import Comparing
 from pytest_edgedevice.checks.numerals import json_ready
 from pytest_edgedevice.checks.seams import check_loaded
@@ -92,22 +93,25 @@ class EdgeCheck(Comparing, StageChecks, WatchingChecks):
             GoldenError: The golden was recorded for another model.
         """
         __tracebackhide__ = True
-        result = closes.compare_run(
-            run,
-            reference,
-            atol=atol,
-            rtol=rtol,
-            outputs=outputs,
-            metric=metric,
-            at_least=at_least,
-            at_most=at_most,
-            preset=preset,
+        arguments: dict[str, Any] = {
+            "atol": atol,
+            "rtol": rtol,
+            "metric": metric,
+            "at_least": at_least,
+            "at_most": at_most,
+            "preset": preset,
+        }
+        result = closes.compare_run(run, reference, outputs=outputs, **arguments)
+        message, numbers = self._looked_into(
+            compared(run, reference, result, closes.compare_run, arguments),
+            close_text.failure_text(result),
+            close_numbers.evidence_numbers(result),
         )
         self._settle(
             "close",
             "pass" if result.passed else "fail",
-            close_text.failure_text(result),
-            close_numbers.evidence_numbers(result),
+            message,
+            numbers,
             subject=(run.model, run.placement, run.device),
         )
         return result

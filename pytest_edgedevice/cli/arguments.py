@@ -29,6 +29,12 @@ def add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help=f"local, {DEVICE}")
 
 
+def add_history(parser: argparse.ArgumentParser) -> None:
+    """``--history``: another folder."""
+    sentence = "folder of the history; by default .edgedevice here or in a folder above"
+    parser.add_argument("--history", metavar="FOLDER", type=Path, help=sentence)
+
+
 def add_wait(parser: argparse.ArgumentParser, what: str) -> None:
     """``--wait``: how long somebody may keep us waiting."""
     parser.add_argument("--wait", metavar="SECONDS", type=seconds, default=WAIT_S, help=f"{what} ({WAIT_S:g})")
@@ -47,6 +53,14 @@ def share(text: str) -> float:
     number = _number(text)
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1, such as 0.95")
+    return number
+
+
+def bound(text: str) -> float:
+    """A tolerance, 0 or more."""
+    number = _number(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no tolerance, such as 1e-3")
     return number
 
 

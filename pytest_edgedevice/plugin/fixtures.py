@@ -105,6 +105,7 @@ def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
     from pytest_edgedevice.checks import EdgeCheck
     from pytest_edgedevice.plugin.baselines import comparer
     from pytest_edgedevice.plugin.investigating import investigator
+    from pytest_edgedevice.plugin.keeping import keeper
     from pytest_edgedevice.plugin.recording import recorder
 
     policy: Any = settings_of(request.config).on_inconclusive
@@ -113,4 +114,5 @@ def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
         on_inconclusive=policy,
         baseline=comparer(request.node),
         investigate=investigator(request.node),
+        keep=keeper(request.node),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.plugin.options import settings_of
-from pytest_edgedevice.plugin.remembering import Memory
+from pytest_edgedevice.plugin.asked import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def investigator(item: pytest.Item) -> Callable[[Compared], Blame | None] | None
 def _cause(found: Compared, asked: object, deadline_s: float) -> Blame:
     from pytest_edgedevice.blame import Origin, investigate
     from pytest_edgedevice.blame.inputs import by_name
-    from pytest_edgedevice.plugin.remembering import Asked
+    from pytest_edgedevice.plugin.asked import Asked
 
     assert isinstance(asked, Asked)
     inputs = by_name(asked.inputs, found.run.model.inputs)

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_edgedevice.cli.commands import build_agent, doctor, list_, merge, recheck, release, run, setup, who
+from pytest_edgedevice.cli.commands import (
+    build_agent,
+    compare,
+    doctor,
+    list_,
+    merge,
+    recheck,
+    release,
+    replay,
+    run,
+    setup,
+    trend,
+    who,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -36,6 +49,9 @@ COMMANDS: Mapping[str, Command] = {
     "build-agent": build_agent,
     "run": run,
     "recheck": recheck,
+    "replay": replay,
     "merge": merge,
+    "compare": compare,
+    "trend": trend,
 }
 """In the order of the help."""

@@ -42,9 +42,14 @@ def choices(run: Run, references: Mapping[str, Any]) -> list[list[int]]:
     everything = list(range(run.samples))
     if run.samples <= MOST_SAMPLES and sum(run.inference_ns) <= QUICK_NS:
         return [everything]
-    errors = _errors(run, references)
-    worst = sorted(sorted(everything, key=lambda index: -errors[index])[:FEW])
+    worst = sorted(worst_first(run, references)[:FEW])
     return [worst, everything] if run.samples <= MOST_SAMPLES else [worst]
+
+
+def worst_first(run: Run, references: Mapping[str, Any]) -> list[int]:
+    """All samples, the one that is farthest from its reference first."""
+    found = _errors(run, references)
+    return sorted(range(run.samples), key=lambda index: -found[index])
 
 
 def _errors(run: Run, references: Mapping[str, Any]) -> list[float]:

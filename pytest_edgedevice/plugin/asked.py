@@ -1,0 +1,87 @@
+"""What models on the device under test were asked: needed to ask again, and to record a run.
+
+A device's ``load`` and its models' ``run`` are watched where they are opened, so that it
+makes no difference whether a test loads by ``edge_model`` or by ``edge_device``.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_edgedevice.interfaces import DeviceLike, LoadedModelLike
+    from pytest_edgedevice.values import Run
+
+MOST_RUNS = 16
+"""How many runs of one device are remembered, the latest ones: their inputs stay in memory as long."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """One run and what led to it.
+
+    Attributes:
+        times: What tells it from other runs, and stays when somebody derives another ``Run`` from it.
+        sha256: The model's hash.
+        path: The model's file.
+        options: What else it was loaded with.
+        inputs: What was run.
+        device: Where.
+    """
+
+    times: tuple[int, ...]
+    sha256: str
+    path: Path
+    options: dict[str, Any]
+    inputs: Any
+    device: DeviceLike
+
+
+class Memory:
+    """The latest runs on one device."""
+
+    def __init__(self) -> None:
+        self._runs: collections.deque[Asked] = collections.deque(maxlen=MOST_RUNS)
+
+    def watch(self, device: DeviceLike) -> None:
+        """Remember from now on what the device's models are asked; one that cannot be watched is left alone."""
+        load = device.load
+
+        def watched(path: Any, **options: Any) -> LoadedModelLike:
+            model = load(path, **options)
+            with contextlib.suppress(AttributeError):
+                model.run = self._remembering(device, model, path, options)  # type: ignore[method-assign]
+            return model
+
+        with contextlib.suppress(AttributeError):
+            device.load = watched  # type: ignore[method-assign]
+
+    def _remembering(
+        self, device: DeviceLike, model: LoadedModelLike, path: Any, options: dict[str, Any]
+    ) -> Callable[..., Run]:
+        run, known = model.run, {key: value for key, value in options.items() if key != "timeout_s"}
+
+        def remembered(inputs: Any, **given: Any) -> Run:
+            answer = run(inputs, **given)
+            asked = Asked(answer.inference_ns, answer.model.sha256, Path(path), known, inputs, device)
+            self._runs.append(asked)
+            return answer
+
+        return remembered
+
+    def of(self, run: Run) -> Asked | None:
+        """What led to a run, or to the one that it was derived from."""
+        return next(
+            (one for one in reversed(self._runs) if one.times == run.inference_ns and one.sha256 == run.model.sha256),
+            None,
+        )
+
+    def forget(self) -> None:
+        """Let go of all inputs."""
+        self._runs.clear()

@@ -1,0 +1,256 @@
+"""Both sides of a comparison in a file, and the comparison made again from it.
+
+Holds outputs and references, and inputs only where that was asked for: they may be
+personal data. What is larger than a limit keeps its worst samples, and says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_edgedevice.checks import parts
+from pytest_edgedevice.checks.close import compare_run
+from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.replay.archive import KINDS, Archive, ArchiveWriter
+from pytest_edgedevice.replay.plain import rebuild
+from pytest_edgedevice.values import ModelInfo, Placement, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_edgedevice.checks.blamed import Compared
+    from pytest_edgedevice.checks.close import CloseResult
+    from pytest_edgedevice.values import Array
+
+KIND = "edgedevice-kept"
+MOST_BYTES = 64 << 20
+"""Of one file."""
+MOST_NAMES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """References as they were kept; what ``close`` asks of a golden."""
+
+    name: str
+    references: Mapping[str, Any]
+    ids: Sequence[str]
+
+    def check_model(self, info: ModelInfo) -> None:
+        """They were compared with this model's outputs: nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a file holds.
+
+    Attributes:
+        run: The device's side.
+        reference: The other side.
+        inputs: What was run; empty where inputs were not kept.
+        arguments: Tolerances and metrics of the check.
+        unkept: Arguments that no file can hold, such as a function, by name.
+        test: pytest's node id.
+        cut: How much was left out; empty where nothing was.
+    """
+
+    run: Run
+    reference: Reference | Run
+    inputs: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+    unkept: tuple[str, ...]
+    test: str
+    cut: str
+
+    def compare(self, **changes: Any) -> CloseResult:
+        """Compare again.
+
+        Args:
+            changes: Arguments in the place of those of the check; see ``edge_check.close``.
+
+        Raises:
+            UsageError: The check had an argument that no file can hold, and nothing is given in its place.
+        """
+        arguments: dict[str, Any] = {"atol": None, "rtol": None, "outputs": None, **self.arguments, **changes}
+        lost = [name for name in self.unkept if name not in changes]
+        if lost:
+            raise UsageError(f"the check was made with {lost[0]}=..., which no file can hold: compare it in a test")
+        try:
+            return compare_run(self.run, self.reference, **arguments)
+        except TypeError as error:
+            raise UsageError(f"the file has arguments that this version does not know: {error}") from error
+
+
+def keep(
+    path: Path,
+    found: Compared,
+    *,
+    names: Sequence[str],
+    inputs: Mapping[str, Any] | None,
+    about: Mapping[str, Any],
+    most_bytes: int = MOST_BYTES,
+) -> tuple[int, str]:
+    """Write both sides of a comparison.
+
+    Args:
+        path: The file, which is replaced.
+        found: The comparison.
+        names: Outputs to write.
+        inputs: What was run, name to array; None writes none.
+        about: What else to say of it, JSON-ready: ``test``, ``version``, ``time``.
+        most_bytes: What is more is cut to the worst samples.
+
+    Returns:
+        Bytes of all arrays, and how much was left out in words; that is empty where nothing was.
+
+    Raises:
+        InfraError: The file cannot be written.
+        ValueError: A side holds something else than numbers.
+    """
+    sides = {
+        "device": {name: found.run.outputs[name] for name in names},
+        "reference": {name: found.references[name] for name in names},
+        "inputs": dict(inputs or {}),
+    }
+    picked = _fitting(found, sides, most_bytes)
+    cut = f"{len(picked)} of {found.run.samples} samples, the worst, within {most_bytes >> 20} MiB"
+    is_cut = len(picked) < found.run.samples
+    members: dict[str, dict[str, Any]] = {}
+    with ArchiveWriter(path) as archive:
+        for side, tensors in sides.items():
+            members[side] = {}
+            for name, values in tensors.items():
+                some = parts.rows(values, picked) if is_cut else values
+                members[side][name] = _written(archive, f"{side}.{len(members[side])}", some)
+        kept, lost = _json_ready(found.arguments)
+        ids = [str(one) for one in found.result.ids] or ([str(at) for at in range(found.run.samples)] if is_cut else [])
+        archive.finish(
+            {
+                "kind": KIND,
+                "schema": 1,
+                **about,
+                "golden": found.result.golden,
+                "device": found.run.device,
+                "model": dataclasses.asdict(found.run.model),
+                "placement": dataclasses.asdict(found.run.placement),
+                "reference_model": dataclasses.asdict(found.other.model) if found.other else None,
+                "arguments": kept,
+                "unkept": lost,
+                "ids": [ids[at] for at in picked] if ids else [],
+                "samples": list(picked),
+                "members": members,
+                "cut": cut if is_cut else "",
+            }
+        )
+        return archive.size_bytes, cut if is_cut else ""
+
+
+def _fitting(found: Compared, sides: Mapping[str, Mapping[str, Any]], most_bytes: int) -> list[int]:
+    """The samples that fit, in order; the worst ones where not all do, one at least."""
+    each = [0] * found.run.samples
+    for tensors in sides.values():
+        for values in tensors.values():
+            for at in range(min(len(values), len(each))):
+                each[at] += np.asarray(values[at]).nbytes
+    if sum(each) <= most_bytes:
+        return list(range(found.run.samples))
+    picked: list[int] = []
+    size = 0
+    for at in parts.worst_first(found.run, found.references):
+        size += each[at]
+        if size > most_bytes and picked:
+            break
+        picked.append(at)
+    return sorted(picked)
+
+
+def _written(archive: ArchiveWriter, name: str, values: Any) -> str | list[str]:
+    if not isinstance(values, list | tuple):
+        archive.add(name, _numbers(values))
+        return name
+    names = [f"{name}.{number}" for number in range(len(values))]
+    for one, value in zip(names, values, strict=True):
+        archive.add(one, _numbers(value))
+    return names
+
+
+def _numbers(values: Any) -> Array:
+    array: Array = np.asarray(values)
+    if array.dtype.kind not in KINDS:
+        raise ValueError(f"{array.dtype} is no dtype of numbers")
+    return array
+
+
+def _json_ready(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    kept, lost = {}, []
+    for name, value in arguments.items():
+        try:
+            kept[name] = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError):
+            lost.append(name)
+    return kept, lost
+
+
+def read_kept(path: Path) -> Kept:
+    """Read a file that ``keep`` wrote.
+
+    Raises:
+        UsageError: It is none, or it is broken.
+    """
+    with Archive(path, kind=KIND) as archive:
+        told = archive.description
+        try:
+            members = rebuild(_Members, told["members"])
+            sides = {
+                side: {name: _array(archive, where) for name, where in getattr(members, side).items()}
+                for side in ("device", "reference", "inputs")
+            }
+            model, placement = rebuild(ModelInfo, told["model"]), rebuild(Placement, told["placement"])
+            other = rebuild(ModelInfo, told["reference_model"]) if told["reference_model"] is not None else None
+            texts = rebuild(_Texts, {name: told[name] for name in ("golden", "device", "test", "cut", "ids", "unkept")})
+            arguments = dict(told["arguments"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise UsageError(f"{str(path)!r} cannot be read: its description is wrong: {error}") from error
+    counts = {len(values) for side in ("device", "reference") for values in sides[side].values()}
+    if len(counts) != 1 or not all(isinstance(name, str) for name in arguments):
+        raise UsageError(f"{str(path)!r} cannot be read: its sides do not have the same samples, or there are none")
+    count = counts.pop()
+    run = Run(sides["device"], count, (0,) * count, model, placement, texts.device)
+    reference: Reference | Run = Reference(texts.golden, sides["reference"], texts.ids)
+    if other is not None:
+        reference = Run(sides["reference"], count, run.inference_ns, other, placement, "")
+    return Kept(run, reference, sides["inputs"], arguments, texts.unkept, texts.test, texts.cut)
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """Tensor name to the name of its array, or of one array a sample."""
+
+    device: Mapping[str, str | tuple[str, ...]]
+    reference: Mapping[str, str | tuple[str, ...]]
+    inputs: Mapping[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    golden: str
+    device: str
+    test: str
+    cut: str
+    ids: tuple[str, ...]
+    unkept: tuple[str, ...]
+
+
+def _array(archive: Archive, where: str | tuple[str, ...]) -> Any:
+    if isinstance(where, str):
+        found = archive.array(where)
+        if found.ndim == 0:
+            raise ValueError(f"{where} has no sample axis")
+        return found
+    return [archive.array(one) for one in where]
