@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,19 +21,20 @@ from pytest_edgedevice.agent.wire import (
     split_tensors,
 )
 from pytest_edgedevice.errors import EdgeDeviceError
+from pytest_edgedevice.runners.chunks import Chunks
 from pytest_edgedevice.runners.samples import packed, refuse_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from pytest_edgedevice.runners.client import AgentClient
     from pytest_edgedevice.runners.samples import Batch
     from pytest_edgedevice.values import Array, ModelInfo
 
-CHUNK_BYTES = 2 << 20
-CHUNK_S = 0.05
 MAX_SAMPLES = 4096
 MAX_WINDOW = 4
+LEAVE_S = 5.0
+"""What is in flight when nobody wants any more may take so long; then the agent is ended."""
 MAX_OUTPUT_BYTES = 1 << 30
 """Limit for replies whose size the model does not fix."""
 
@@ -62,69 +64,67 @@ def exchange(
         ModelError: The engine failed.
         InfraError: The agent is gone.
     """
-    chunks = _Chunks(parts, _most_samples(info))
-    replies = _Replies(client, info, sum(part.samples for part in parts))
-    flight: deque[tuple[int, int]] = deque()
+    (done,) = flow(client, info, [parts], timeout_s=timeout_s, allow_nan=allow_nan)
+    return done
+
+
+def flow(
+    client: AgentClient, info: ModelInfo, groups: Iterable[Sequence[Batch]], *, timeout_s: float, allow_nan: bool
+) -> Generator[Exchanged, None, None]:
+    """Run groups of samples in order, each drawn when it is to be sent: that of a few requests ahead of the device.
+
+    While the device computes what was sent, this side decodes what came back, the caller uses it, and the next group
+    is made. Arguments as for ``exchange``; what making a group raises passes through. Whoever takes no more gives the
+    device some seconds to finish what is in flight; the agent can be used again then.
+
+    Yields:
+        What came back of each group.
+    """
+    chunks = Chunks(groups, _most_samples(info))
     window = min(int(client.hello["window"]), MAX_WINDOW)
+    flight: deque[_Sent] = deque()
+    group = _Replies(client, info, 0)
     try:
-        while chunks.left or flight:
-            while chunks.left and len(flight) < window:
-                arrays, count, first = chunks.take()
+        while True:
+            while len(flight) < window and (chunk := chunks.take()):
                 if not allow_nan:
-                    refuse_nan(arrays, info.inputs, first=first)
-                entries, views = packed(arrays)
-                fields = {"samples": count, "tensors": entries}
-                flight.append((client.send("run", fields, views, timeout_s=timeout_s), count))
-            number, count = flight.popleft()
-            replies.take(number, count, timeout_s)
-            chunks.adapt(replies.sample_bytes, replies.sample_ns)
-    except EdgeDeviceError:
+                    refuse_nan(chunk.arrays, info.inputs, first=chunk.first)
+                entries, views = packed(chunk.arrays)
+                fields = {"samples": chunk.samples, "tensors": entries}
+                number = client.send("run", fields, views, timeout_s=timeout_s)
+                group = group if chunk.first else _Replies(client, info, chunk.group_samples)
+                flight.append(_Sent(number, chunk.samples, group))
+            if not flight:
+                return
+            number, count, replies = flight.popleft()
+            chunks.adapt(*replies.take(number, count, timeout_s))
+            if replies.complete:
+                yield replies.exchanged()
+    except (Exception, GeneratorExit) as error:
         # the requests behind a refusal are answered too: take them off the line, so that the agent stays of use
-        for number, _count in flight:
-            if not client.dead:
-                with contextlib.suppress(EdgeDeviceError):
-                    client.receive("run", number, timeout_s=timeout_s, max_reply_bytes=MAX_OUTPUT_BYTES)
+        patience_s = timeout_s * len(flight) if isinstance(error, EdgeDeviceError) else min(timeout_s, LEAVE_S)
+        _drain(client, [sent.number for sent in flight], patience_s)
         raise
     except BaseException:
         client.kill()  # requests are in flight that nobody will wait for
         raise
-    times = tuple(int(value) for piece in replies.times for value in piece)
-    return Exchanged({name: column.pieces for name, column in replies.outputs.items()}, times)
 
 
-class _Chunks:
-    """Cuts parts into requests: single samples at first, larger ones as far as size and time allow."""
+def _drain(client: AgentClient, numbers: Sequence[int], patience_s: float) -> None:
+    end = time.monotonic() + patience_s
+    for number in numbers:
+        if not client.dead:
+            with contextlib.suppress(EdgeDeviceError):
+                left_s = max(end - time.monotonic(), 0.0)
+                client.receive("run", number, timeout_s=left_s, max_reply_bytes=MAX_OUTPUT_BYTES)
 
-    def __init__(self, parts: Sequence[Batch], most: int) -> None:
-        self._most = most
-        self._parts = deque(parts)
-        self._at = 0
-        self._first = 0
-        self._size = 1
 
-    @property
-    def left(self) -> bool:
-        return bool(self._parts)
+class _Sent(NamedTuple):
+    """A request in flight, and where its reply goes."""
 
-    def take(self) -> tuple[dict[str, Array], int, int]:
-        """The next arrays, how many samples they hold, and the position of the first among all."""
-        part = self._parts[0]
-        count = min(self._size, part.samples - self._at)
-        arrays = {name: array[self._at : self._at + count] for name, array in part.arrays.items()}
-        self._at += count
-        if self._at == part.samples:
-            self._parts.popleft()
-            self._at = 0
-        self._first += count
-        return arrays, count, self._first - count
-
-    def adapt(self, reply_bytes: int, sample_ns: int) -> None:
-        """Choose the next size: little enough to overlap, enough to make a request's own cost small."""
-        if self._parts:
-            part = self._parts[0]
-            sample_bytes = max(sum(array.nbytes for array in part.arrays.values()) // part.samples, reply_bytes, 1)
-            wanted = min(CHUNK_BYTES // sample_bytes, int(CHUNK_S * 1e9) // max(sample_ns, 1), self._most)
-            self._size = max(1, min(wanted, 4 * self._size))
+    number: int
+    samples: int
+    replies: _Replies
 
 
 class _Collected:
@@ -153,13 +153,21 @@ class _Replies:
         self._client = client
         self._specs = {spec.name: spec for spec in info.outputs}
         self._fixed_bytes = _fixed_size(info)
-        self.outputs = {spec.name: _Collected(samples, fixed=self._fixed_bytes is not None) for spec in info.outputs}
-        self.times: list[Array] = []
-        self.sample_bytes = 1
-        self.sample_ns = 1
+        self._outputs = {spec.name: _Collected(samples, fixed=self._fixed_bytes is not None) for spec in info.outputs}
+        self._times: list[Array] = []
+        self._left = samples
 
-    def take(self, number: int, count: int, timeout_s: float) -> None:
-        """Wait for one reply."""
+    @property
+    def complete(self) -> bool:
+        return not self._left
+
+    def exchanged(self) -> Exchanged:
+        """What came back, all of it."""
+        times = tuple(int(value) for piece in self._times for value in piece)
+        return Exchanged({name: column.pieces for name, column in self._outputs.items()}, times)
+
+    def take(self, number: int, count: int, timeout_s: float) -> tuple[int, int]:
+        """Wait for one reply; what a sample of it took: bytes, and nanoseconds."""
         limit = MAX_OUTPUT_BYTES
         if self._fixed_bytes is not None:
             limit = min((self._fixed_bytes + 8) * count, MAX_PAYLOAD_BYTES)
@@ -167,8 +175,8 @@ class _Replies:
         if frame.header.get("samples") != count:
             raise self._client.broken(f"has {str(frame.header.get('samples'))[:20]} samples instead of {count}")
         self._sort(frame, count)
-        self.sample_bytes = len(frame.payload) // count
-        self.sample_ns = max(int(self.times[-1].sum()) // count, 1)
+        self._left -= count
+        return len(frame.payload) // count, max(int(self._times[-1].sum()) // count, 1)
 
     def _sort(self, frame: Frame, count: int) -> None:
         try:
@@ -192,8 +200,8 @@ class _Replies:
             if sum(len(piece) for piece in pieces) != count:
                 raise self._client.broken(f"does not have {count} samples of output {name!r}")
             for piece in pieces:
-                self.outputs[name].add(piece)
-        self.times.append(times)
+                self._outputs[name].add(piece)
+        self._times.append(times)
 
     def _check(self, part: TensorPart) -> None:
         spec = self._specs[part.name]

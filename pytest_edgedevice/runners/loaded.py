@@ -8,18 +8,20 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.evaluation.evaluated import Evaluated
 from pytest_edgedevice.runners.samples import Batch, Inputs, batches, join, random_sample, refuse_nan
 from pytest_edgedevice.runners.watched import Watched
 from pytest_edgedevice.values import ModelInfo, Placement, Run, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from pytest_edgedevice.runners.backend import Backend, Question, Site
+    from pytest_edgedevice.runners.exchange import Exchanged
 
 
-class LoadedModel(Watched):
+class LoadedModel(Watched, Evaluated):
     """One model, loaded on one device, with the delegate that was proven.
 
     Made by ``Device.load``; ends with ``close``, with its ``with`` block, or with the device.
@@ -51,6 +53,7 @@ class LoadedModel(Watched):
         self._last_sample: Batch | None = None
         self._owner = os.getpid()
         self._turn = threading.Lock()
+        self._iterating: int | None = None
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.info.name} on {self.device_name} by {self.placement.proven}>"
@@ -76,8 +79,49 @@ class LoadedModel(Watched):
         timeout = self._site.timeout_s if timeout_s is None else timeout_s
         with self._alone():
             done = self._backend.run(parts, timeout_s=timeout, allow_nan=allow_nan)
-        # a copy: what is measured later must be what ran now, whatever becomes of the caller's array
+        self._remember(parts)
+        return self._run_of(done)
+
+    def run_each(
+        self, chunks: Iterable[Inputs], *, allow_nan: bool = False, timeout_s: float | None = None
+    ) -> Generator[Run, None, None]:
+        """Run any number of samples in constant memory: chunks are drawn as they are needed, a run is yielded for each.
+
+        What runs models by an agent is sent the next chunks while it computes, and while the caller uses what came
+        back. Nothing else can be asked of the model until the iterator is exhausted or closed; a thread that tries
+        waits, the one that iterates is refused.
+
+        Args:
+            chunks: Inputs as for ``run``, each some samples; what drawing one raises passes through.
+            allow_nan: As for ``run``.
+            timeout_s: As for ``run``.
+
+        Raises:
+            InputError, ModelError, InfraError: As ``run`` does.
+        """
+        timeout = self._site.timeout_s if timeout_s is None else timeout_s
+        with self._alone():
+            self._iterating = threading.get_ident()
+            try:
+                done_each = self._backend.run_each(self._parts_of(chunks), timeout_s=timeout, allow_nan=allow_nan)
+                with contextlib.closing(done_each):
+                    for done in done_each:
+                        yield self._run_of(done)
+            finally:
+                self._iterating = None
+
+    def _parts_of(self, chunks: Iterable[Inputs]) -> Iterator[list[Batch]]:
+        for number, inputs in enumerate(chunks):
+            parts = batches(inputs, self.info.inputs)
+            if not number:
+                self._remember(parts)
+            yield parts
+
+    def _remember(self, parts: Sequence[Batch]) -> None:
+        """Keep a copy of the first sample: what is measured later must be what ran now, whatever the caller does."""
         self._last_sample = Batch({name: array[:1].copy() for name, array in parts[0].arrays.items()}, 1)
+
+    def _run_of(self, done: Exchanged) -> Run:
         batch_varies = any(spec.shape[:1] == (-1,) for spec in self.info.inputs)
         outputs = {
             spec.name: join(done.outputs[spec.name], spec, batch_varies=batch_varies) for spec in self.info.outputs
@@ -148,17 +192,29 @@ class LoadedModel(Watched):
         with self._alone():
             return self._backend.conditions()
 
+    def _tell(self) -> Callable[[str], None] | None:
+        return self._site.care.tell
+
+    def _identity(self) -> str:
+        return self._site.link.identity()
+
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """One conversation at a time: threads take turns, and a forked child has no part in it.
 
         Raises:
-            InputError: Called in a child process, which shares the stream but not the conversation.
+            InputError: Called in a child process, which shares the stream but not the conversation; or by the
+                thread that iterates over ``run_each``, which would wait for itself.
         """
         if os.getpid() != self._owner:
             raise InputError(
                 f"model {self.info.name!r} was loaded by another process",
                 hint="open the device and load it in this one",
+            )
+        if self._iterating == threading.get_ident():
+            raise InputError(
+                f"model {self.info.name!r} is in the middle of run_each or evaluate",
+                hint="ask for more when that is over, or load the model twice",
             )
         with self._turn:
             yield

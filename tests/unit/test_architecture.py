@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2] / PACKAGE
 
 # low to high; each room with the rooms that it may import besides itself
 BASE = {"errors", "values", "findings", "validity"}
-BELOW_DEVICE = {"agent", "spec", "inventory", "transports", "leases", "metrics", "runners", "goldens"}
+BELOW_DEVICE = {"agent", "spec", "inventory", "transports", "leases", "metrics", "runners", "goldens", "evaluation"}
 BELOW_PLUGIN = BELOW_DEVICE | {
     "checks",
     "records",
@@ -43,13 +43,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transports": BASE | {"agent"},
     "leases": BASE,
     "metrics": set(),
-    "runners": BASE | {"agent", "transports", "metrics"},
+    "runners": BASE | {"agent", "transports", "metrics", "evaluation"},
     "goldens": BASE,
-    "checks": BASE | {"metrics"},
+    "evaluation": BASE | {"metrics", "goldens"},
+    "checks": BASE | {"metrics", "evaluation"},
     "records": BASE,
     "reports": BASE | {"records"},
     "history": BASE | {"records"},
-    "interfaces": BASE | {"leases"},
+    "interfaces": BASE | {"leases", "evaluation"},
     "hookspecs": BASE | {"spec", "transports", "records", "interfaces"},
     "device": BASE | BELOW_DEVICE,
     "opening": BASE | BELOW_DEVICE | {"device", "hookspecs", "interfaces", "replay"},

@@ -1,0 +1,13 @@
+"""Whole data sets on a model: where samples come from, how they are scored, what the scores show.
+
+Knows models only as something that runs chunks of samples, and no devices, pytest or checks.
+"""
+
+from __future__ import annotations
+
+from pytest_edgedevice.evaluation.aggregates import Aggregate
+from pytest_edgedevice.evaluation.dataset import Dataset, Sample
+from pytest_edgedevice.evaluation.evaluating import evaluate
+from pytest_edgedevice.evaluation.result import Evaluation, Score, Worst
+
+__all__ = ["Aggregate", "Dataset", "Evaluation", "Sample", "Score", "Worst", "evaluate"]
