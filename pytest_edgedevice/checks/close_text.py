@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.checks.numerals import copyable, pair, percent, tolerance
+from pytest_edgedevice.checks.numerals import copyable, pair, percent, plain, tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_edgedevice.checks.close import CloseResult, OutputResult
     from pytest_edgedevice.metrics.closeness import Closeness, Element
+    from pytest_edgedevice.metrics.metric import Finding
 
+ELEMENTWISE = {"within", "steps", "ulp"}
+"""Metrics whose worst element is the comparison's own."""
 _MOST_NAMES = 6
 
 
@@ -22,7 +25,9 @@ def failure_text(result: CloseResult) -> str:
         return ""
     if result.extra or result.missing:
         return _name_text(result)
-    failed = sorted((part for part in result.outputs.values() if not part.closeness.close), key=_gravity)
+    failed = sorted((part for part in result.outputs.values() if not part.passed), key=_gravity)
+    if not failed:
+        return _group_text(result)
     worst, others = failed[0], [part.name for part in failed[1:]]
     lines = _output_lines(result, worst)
     last = [worst.hint] if worst.hint else []
@@ -55,7 +60,6 @@ def _output_lines(result: CloseResult, part: OutputResult) -> list[str]:
     if found.structure:
         problems = "; ".join(found.structure)
         return [f"output {name} cannot be compared with its reference: {problems}", _sides(part)]
-    bounds = f"atol {tolerance(part.atol)} + rtol {tolerance(part.rtol)}"
     if found.nonfinite:
         return _nonfinite_lines(result, name, found)
     count = f"{found.mismatches} of {found.elements} elements ({percent(found.share)})"
@@ -63,16 +67,65 @@ def _output_lines(result: CloseResult, part: OutputResult) -> list[str]:
     if found.dead:
         return [
             f"output {name} is dead: {found.dead}",
-            f"it differs from its reference in {count}; {bounds}; {cosine}",
+            f"it differs from its reference in {count}; {_bounds(part)}; {cosine}",
             "no tolerance would pass; run it with delegate 'cpu' to tell the delegate from the model",
         ]
-    assert found.worst is not None
-    ours, theirs = pair(found.worst.actual, found.worst.reference)
+    bad = next(one for one in part.findings if not one.passed)
+    elementwise = bad.metric == "within"
+    known = found.worst if bad.metric in ELEMENTWISE else None
+    saw = f"in {count}" if elementwise else f": {bad.saw}{_samples(result, bad)}"
+    needed = _needed(result, bad)
     return [
-        f"output {name} differs from its reference in {count}",
-        f"worst at {_place(result, found.worst)}: device {ours}, reference {theirs} ({bounds})",
-        f"{_needed(result)}; {cosine}",
+        f"output {name} differs from its reference{' ' if elementwise else ''}{saw}",
+        f"{_worst(result, bad, known)} ({_bounds(part)})",
+        "; ".join(filter(None, (needed, _others(part, bad), *_measures(found, bad)))),
     ]
+
+
+def _bounds(part: OutputResult) -> str:
+    if part.preset:
+        return f"preset {part.preset}"
+    if part.atol is not None and part.rtol is not None and len(part.bounds) == 1:
+        return f"atol {tolerance(part.atol)} + rtol {tolerance(part.rtol)}"
+    return "; ".join(part.bounds)
+
+
+def _samples(result: CloseResult, found: Finding) -> str:
+    return f"; {found.bad_samples} of {result.samples} samples" if found.bad_samples and result.samples > 1 else ""
+
+
+def _worst(result: CloseResult, found: Finding, element: Element | None) -> str:
+    if element is not None:
+        ours, theirs = pair(element.actual, element.reference)
+        return f"worst at {_place(result, element)}: device {ours}, reference {theirs}"
+    if found.sample is None:
+        return "over all samples together"
+    where = f" {list(found.index)}" if found.index else ""
+    return f"worst at sample {result.sample_id(found.sample)}{where}"
+
+
+def _others(part: OutputResult, bad: Finding) -> str:
+    more = [one.saw for one in part.findings if not one.passed and one is not bad]
+    return f"also {'; '.join(more)}" if more else ""
+
+
+def _measures(found: Closeness, bad: Finding) -> list[str]:
+    measures = [] if bad.metric == "within" else [f"max error {plain(found.max_abs_error)}"]
+    if bad.metric != "cosine":
+        measures.append(f"cosine {found.cosine:.4f}" if found.cosine is not None else "no cosine")
+    return measures
+
+
+def _group_text(result: CloseResult) -> str:
+    group = next(one for one in result.groups if one.finding is not None and not one.finding.passed)
+    found = group.finding
+    assert found is not None
+    lines = [
+        f"outputs {_names(group.outputs)} differ from their references: {found.saw}{_samples(result, found)}",
+        f"{_worst(result, found, None)} ({group.bound})",
+        f"would pass with {found.needed}" if found.needed else "no bound would pass",
+    ]
+    return "\n  ".join(lines)
 
 
 def _nonfinite_lines(result: CloseResult, name: str, found: Closeness) -> list[str]:
@@ -80,13 +133,15 @@ def _nonfinite_lines(result: CloseResult, name: str, found: Closeness) -> list[s
     first = ours.first or theirs.first
     assert first is not None
     device, reference = pair(first.actual, first.reference)
+    values = f": device {device}, reference {reference}" if found.elements else ""
     advice = "run it with delegate 'cpu' to tell the delegate from the model"
     if theirs.count:
         advice = "the reference must be finite itself: record it again"
-    counts = f"{ours.count} of {found.elements} elements on the device, {theirs.count} in the reference"
+    of_all = f" of {found.elements} elements" if found.elements else ""
+    counts = f"{ours.count}{of_all} on the device, {theirs.count} in the reference"
     return [
         f"output {name} holds NaN or Inf: {counts}",
-        f"first at {_place(result, first)}: device {device}, reference {reference}",
+        f"first at {_place(result, first)}{values}",
         f"no tolerance would pass; {advice}",
     ]
 
@@ -100,11 +155,13 @@ def _place(result: CloseResult, element: Element) -> str:
     return f"{where} {list(element.index)}" if element.index else where
 
 
-def _needed(result: CloseResult) -> str:
-    """One tolerance that passes *all* outputs when it is copied, because it will be applied to all."""
-    parts = [part.closeness for part in result.outputs.values()]
-    atol = copyable(max((part.needed_atol for part in parts), default=math.inf))
-    rtol = copyable(max((part.needed_rtol for part in parts), default=math.inf))
+def _needed(result: CloseResult, bad: Finding) -> str:
+    """One tolerance that passes *all* outputs when it is copied, where it will be applied to all."""
+    if bad.metric != "within" or "share" in bad.needed:
+        return f"would pass with {bad.needed}" if bad.needed else f"no bound of {bad.metric} would pass"
+    alike = [one.closeness for one in result.outputs.values() if one.atol is not None]
+    atol = copyable(max((one.needed_atol for one in alike), default=math.inf))
+    rtol = copyable(max((one.needed_rtol for one in alike), default=math.inf))
     if atol is None:
         return "no atol alone would pass" if rtol is None else f"would pass with rtol {rtol}"
     return f"would pass with atol {atol}" + (f" or rtol {rtol}" if rtol else "; no rtol alone would pass")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEAD_SHARE = 1e-3  # below this share of the reference, a norm is none and a variation is rounding
 _CHUNK = 65_536
-_SAFE = (1e-200, 1e200)  # sums of squares in this range neither overflowed nor lost what matters
+SAFE = (1e-200, 1e200)  # sums of squares in this range neither overflowed nor lost what matters
 
 
 def cosine_and_gain(sums: Sequence[float], segments: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
@@ -33,7 +33,7 @@ def cosine_and_gain(sums: Sequence[float], segments: Sequence[tuple[Array, Array
     """
     dd, rr, dr = sums
     scale = 1.0
-    if not (_SAFE[0] < dd < _SAFE[1] and _SAFE[0] < rr < _SAFE[1]):
+    if not (SAFE[0] < dd < SAFE[1] and SAFE[0] < rr < SAFE[1]):
         top_d, top_r = (max(_peak(pair[side]) for pair in segments) for side in (0, 1))
         if not (top_d and top_r):
             return (1.0, 1.0) if top_d == top_r else (0.0, math.inf if top_d else 0.0)

@@ -8,12 +8,12 @@ nothing of runs, goldens or devices, and it words no verdict.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_edgedevice.metrics.alive import cosine_and_gain, dead_reason
-from pytest_edgedevice.metrics.hints import layout_hint, order_hint
+from pytest_edgedevice.metrics.alive import SAFE, cosine_and_gain, dead_reason
+from pytest_edgedevice.metrics.histogram import Histogram, histogram_of
 from pytest_edgedevice.metrics.scan import Scan, float_up
 from pytest_edgedevice.metrics.structure import (
     Array,
@@ -21,6 +21,7 @@ from pytest_edgedevice.metrics.structure import (
     Tensor,
     as_samples,
     kind_of,
+    peak_of,
     structure_problems,
 )
 
@@ -70,8 +71,11 @@ class Closeness:
             None where a side is not finite.
         actual_nonfinite, reference_nonfinite: NaN and Inf on the device's and the reference's side.
         dead: Why the output carries no information; empty when it does.
+        tolerance: ``atol`` and ``rtol`` that ``mismatches`` counts by.
         structure: Why the two cannot be compared; empty when they can.
-        hint: What would match instead (a transposition, another order); empty when unknown.
+        mse: Mean squared error; None where a side is not finite or the sum left float64's range.
+        snr_db: Signal-to-noise ratio, dB; inf where nothing differs, None as ``mse``.
+        histogram: Absolute errors of finite pairs, an octave a bin; None where nothing was compared.
     """
 
     elements: int
@@ -85,7 +89,20 @@ class Closeness:
     reference_nonfinite: NonFinite = NonFinite()
     dead: str = ""
     structure: tuple[str, ...] = ()
-    hint: str = ""
+    mse: float | None = None
+    snr_db: float | None = None
+    histogram: Histogram | None = None
+    tolerance: tuple[float, float] = (0.0, 0.0)
+
+    @staticmethod
+    def of_structure(problems: tuple[str, ...]) -> Closeness:
+        """What is found where two outputs cannot be compared."""
+        return Closeness(0, 0, None, math.inf, math.inf, math.inf, None, structure=problems)
+
+    @property
+    def sound(self) -> bool:
+        """Whether values can be judged at all: structure, finite, alive."""
+        return not (self.structure or self.nonfinite or self.dead)
 
     @property
     def share(self) -> float:
@@ -100,7 +117,7 @@ class Closeness:
     @property
     def close(self) -> bool:
         """Whether nothing is wrong: structure, finite, alive, every element within tolerance."""
-        return not (self.structure or self.nonfinite or self.dead or self.mismatches)
+        return self.sound and not self.mismatches
 
 
 def compare(actual: Tensor, reference: Tensor, *, atol: float, rtol: float) -> Closeness:
@@ -129,8 +146,7 @@ def compare(actual: Tensor, reference: Tensor, *, atol: float, rtol: float) -> C
     ours, theirs = as_samples(actual), as_samples(reference)
     problems = structure_problems(ours, theirs)
     if problems:
-        hint = layout_hint(ours, theirs, atol=atol, rtol=rtol)
-        return Closeness(0, 0, None, math.inf, math.inf, math.inf, None, structure=problems, hint=hint)
+        return Closeness.of_structure(problems)
     segments = list(_segments(ours, theirs))
     scan = Scan(
         atol=atol,
@@ -141,6 +157,43 @@ def compare(actual: Tensor, reference: Tensor, *, atol: float, rtol: float) -> C
     for number, (a, r) in enumerate(segments):
         scan.feed(number, a.reshape(-1), r.reshape(-1))
     return _report(scan, ours, theirs, segments)
+
+
+def unordered(actual: Tensor, reference: Tensor, *, alive: bool = True) -> Closeness:
+    """Check what has to be sound before values are matched in another way than element by element.
+
+    Number of samples and kind of dtype have to fit, nothing may be NaN or Inf, and the output has to
+    carry information where its reference does. Shapes may differ: there may be more boxes than expected.
+
+    Args:
+        actual: Device output.
+        reference: Reference.
+        alive: Whether a dead output fails.
+    """
+    ours, theirs = as_samples(actual), as_samples(reference)
+    problems = structure_problems(ours, theirs, shapes=False)
+    if problems:
+        return Closeness.of_structure(problems)
+    if not structure_problems(ours, theirs):
+        found = compare(ours, theirs, atol=0, rtol=0)
+        return found if alive else replace(found, dead="")
+    sides = _nonfinite(ours), _nonfinite(theirs)
+    found = replace(Closeness.of_structure(()), actual_nonfinite=sides[0], reference_nonfinite=sides[1])
+    silent = alive and peak_of(theirs) > 0 and peak_of(ours) == 0 and any(part.size for part in ours)
+    return replace(found, dead="it is all zeros") if silent else found
+
+
+def _nonfinite(samples: Samples) -> NonFinite:
+    """NaN and Inf of one side; its first one stands for both sides of that element."""
+    count, first = 0, None
+    for number, part in enumerate(samples):
+        bad = np.argwhere(~np.isfinite(part))
+        count += len(bad)
+        if len(bad) and first is None:
+            index = tuple(int(axis) for axis in bad[0])
+            value = np.asarray(part)[index].item()
+            first = Element(number, index, value, value, math.nan)
+    return NonFinite(count, first)
 
 
 def _segments(actual: Samples, reference: Samples) -> list[tuple[Array, Array]]:
@@ -160,12 +213,7 @@ def _report(scan: Scan, actual: Samples, reference: Samples, segments: list[tupl
     if scan.all_finite:
         cosine, gain = cosine_and_gain(scan.norms, segments)
         dead = dead_reason(actual, reference, gain=gain)
-    hint = ""
-    if scan.mismatches and worst is not None and scan.all_finite:
-        tolerances = {"atol": scan.atol, "rtol": scan.rtol}
-        hint = layout_hint(actual, reference, **tolerances) or order_hint(
-            actual, reference, sample=worst.sample, **tolerances
-        )
+    mse, snr_db = _noise(scan)
     return Closeness(
         elements=scan.elements,
         mismatches=scan.mismatches,
@@ -177,8 +225,26 @@ def _report(scan: Scan, actual: Samples, reference: Samples, segments: list[tupl
         actual_nonfinite=NonFinite(scan.actual.count, element(scan.actual.first)),
         reference_nonfinite=NonFinite(scan.reference.count, element(scan.reference.first)),
         dead=dead,
-        hint=hint,
+        mse=mse,
+        snr_db=snr_db,
+        histogram=histogram_of(scan.octaves),
+        tolerance=(scan.atol, scan.rtol),
     )
+
+
+def _noise(scan: Scan) -> tuple[float | None, float | None]:
+    """Mean squared error and signal-to-noise ratio; None where a sum of squares over- or underflowed."""
+    if not scan.all_finite:
+        return None, None
+    if not scan.max_error:
+        return 0.0, math.inf
+    signal = scan.norms[1]
+    if not SAFE[0] < scan.squares < SAFE[1]:
+        return None, None
+    mse = scan.squares / scan.elements
+    if not signal:
+        return mse, -math.inf
+    return mse, 10 * math.log10(signal / scan.squares) if SAFE[0] < signal < SAFE[1] else None
 
 
 def _element(place: tuple[int, int], segments: list[tuple[Array, Array]], *, by_sample: bool) -> Element:

@@ -34,6 +34,20 @@ def agrees(actual: Samples, reference: Samples, *, atol: float, rtol: float) -> 
     return all(_sample_agrees(a, r, atol, rtol) for a, r in zip(actual, reference, strict=True))
 
 
+def hint_of(actual: Samples, reference: Samples, *, sample: int | None, atol: float, rtol: float) -> str:
+    """Say what would match instead of the reference as it is; empty when nothing that we know of does.
+
+    Args:
+        actual: Device output, finite.
+        reference: Reference, of the same structure or not.
+        sample: Where the worst element is; None where the structures differ.
+        atol: Tolerance within which something matches.
+        rtol: The same, relative to the reference.
+    """
+    hint = layout_hint(actual, reference, atol=atol, rtol=rtol)
+    return hint or ("" if sample is None else order_hint(actual, reference, sample=sample, atol=atol, rtol=rtol))
+
+
 def layout_hint(actual: Samples, reference: Samples, *, atol: float, rtol: float) -> str:
     """Name the transposition or reshape of the reference that would match; empty when there is none."""
     if isinstance(actual, tuple) or isinstance(reference, tuple) or kind_of(actual) != kind_of(reference):

@@ -16,6 +16,8 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 BLOCK = 16_384  # elements; five float64 work buffers of this size fit in a 1 MB second-level cache
+_MANTISSA = 52  # bits below the exponent of a float64, whose sign is 0 here
+_EXPONENTS = 2048
 EXACT = 2.0**52  # integers below this are exact in float64, and so is their difference
 
 
@@ -49,6 +51,8 @@ class Scan:
         self.elements = self.mismatches = 0
         self.max_error = self.needed_rtol = 0.0
         self.norms = [0.0, 0.0, 0.0]  # sums of d*d, r*r and d*r over finite pairs
+        self.squares = 0.0  # sum of the squared errors over finite pairs
+        self.octaves = np.zeros(_EXPONENTS, np.int64)  # errors by their binary exponent
         self.actual, self.reference = Side(), Side()
         self.largest: tuple[int, int] | None = None
         self.furthest: tuple[int, int] | None = None  # the mismatch that exceeds its bound the most
@@ -115,10 +119,12 @@ class Scan:
         def place(index: np.intp) -> tuple[int, int]:
             return origin[0], origin[1] + int(index if where is None else where[index])
 
+        self.octaves += np.bincount(error.view(np.int64) >> _MANTISSA, minlength=_EXPONENTS)
         if self.largest is None or peak > self.max_error:
             self.max_error, self.largest = peak, place(error.argmax())
         if peak == 0:
             return
+        self.squares += float(error @ error)
         np.divide(error, scale, out=work)
         ratio = float(np.fmax.reduce(work))  # fmax passes over 0/0, where both sides are zero
         self.needed_rtol = max(self.needed_rtol, ratio)

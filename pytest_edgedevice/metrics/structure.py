@@ -6,6 +6,7 @@ worded. Knows numpy only; nothing of runs, goldens, checks or devices.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -39,11 +40,55 @@ def as_samples(values: Tensor) -> Samples:
     return parts
 
 
+def paired(actual: Tensor, reference: Tensor) -> tuple[Samples, Samples]:
+    """Read both sides as samples, for a function that is used alone.
+
+    Raises:
+        ValueError: They cannot be compared; the text says why.
+    """
+    ours, theirs = as_samples(actual), as_samples(reference)
+    problems = structure_problems(ours, theirs)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return ours, theirs
+
+
+def place(samples: Samples, sample: int, position: int) -> tuple[int, ...]:
+    """Index within a sample of its element at a flat position; empty where a sample is a single number."""
+    return tuple(int(axis) for axis in np.unravel_index(position, np.shape(samples[sample])))
+
+
 def kind_of(samples: Samples) -> Kind:
     """Kind of dtype; a tuple's is its first sample's."""
     if isinstance(samples, tuple):
         return kind_of(samples[0]) if samples else "other"
     return _KINDS.get(samples.dtype.kind, "other")
+
+
+def is_constant(samples: Samples) -> bool:
+    """Whether an output is one and the same value everywhere, in more than one element."""
+    parts = [part for part in _parts(samples) if part.size]
+    if sum(part.size for part in parts) < 2:
+        return False
+    return all(bool((part == parts[0].flat[0]).all()) for part in parts)
+
+
+def peak_of(samples: Samples) -> float:
+    """Largest magnitude of an output; 0 where it is empty, NaN and Inf left out."""
+    peak = 0.0
+    for part in _parts(samples):
+        if kind_of(part) == "other":
+            continue
+        if part.size and part.dtype.kind != "c":
+            ends = float(part.max()), float(part.min())
+            if not (math.isfinite(ends[0]) and math.isfinite(ends[1])):
+                finite = part[np.isfinite(part)]
+                ends = (float(finite.max()), float(finite.min())) if finite.size else (0.0, 0.0)
+            peak = max(peak, abs(ends[0]), abs(ends[1]))
+        elif part.size:
+            sizes = np.abs(part)
+            peak = max(peak, float(np.where(np.isfinite(sizes), sizes, 0.0).max()))
+    return peak
 
 
 def describe(samples: Samples) -> str:
@@ -56,20 +101,25 @@ def describe(samples: Samples) -> str:
     return f"{dtypes}, {len(samples)} samples of varying shape"
 
 
-def structure_problems(actual: Samples, reference: Samples) -> tuple[str, ...]:
+def structure_problems(actual: Samples, reference: Samples, *, shapes: bool = True) -> tuple[str, ...]:
     """Say why two outputs cannot be compared element by element; empty when they can.
 
     Same number of samples, same shape of each, at least one element, same *kind*
     of dtype: a float64 reference for a float32 output is fine, a float reference
     for an integer output is not, because nothing is dequantised in silence.
+
+    Args:
+        actual: Device output.
+        reference: Reference.
+        shapes: Whether the shapes have to be the same, and hold something.
     """
     for side, samples in (("device", actual), ("reference", reference)):
         if not isinstance(samples, tuple) and samples.ndim == 0:
             return (f"the {side} has no sample axis: {describe(samples)}",)
     if len(actual) != len(reference):
         return (f"the device has {_count(len(actual))}, the reference {_count(len(reference))}",)
-    problems = [*_shape_problems(actual, reference), *_dtype_problems(actual, reference)]
-    if not problems and not sum(part.size for part in _parts(actual)):
+    problems = [*(_shape_problems(actual, reference) if shapes else []), *_dtype_problems(actual, reference)]
+    if shapes and not problems and not sum(part.size for part in _parts(actual)):
         problems.append(f"there is nothing to compare: both sides are empty ({describe(actual)})")
     return tuple(problems)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_edgedevice.metrics.closeness import Closeness, compare
-from pytest_edgedevice.metrics.hints import agrees
+from pytest_edgedevice.metrics.hints import agrees, hint_of
 from pytest_edgedevice.metrics.structure import as_samples, describe
 
 RANDOM = np.random.default_rng(3)
@@ -19,6 +19,12 @@ RANDOM = np.random.default_rng(3)
 
 def check(actual: Any, reference: Any) -> Closeness:
     return compare(actual, reference, atol=1e-6, rtol=0)
+
+
+def hint(actual: Any, reference: Any) -> str:
+    found = check(actual, reference)
+    sample = None if found.worst is None else found.worst.sample
+    return hint_of(as_samples(actual), as_samples(reference), sample=sample, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -87,61 +93,56 @@ def test_varying_shapes_are_described_by_their_count() -> None:
 def test_a_transposed_layout_is_named(rest: tuple[int, ...], square: bool) -> None:
     axes = (0, *rest)
     reference = RANDOM.standard_normal((2, 4, 4, 4) if square else (2, 3, 4, 5))
-    hint = check(reference.transpose(axes), reference).hint
-    assert hint.startswith(f"reference.transpose{axes} would match")
+    assert hint(reference.transpose(axes), reference).startswith(f"reference.transpose{axes} would match")
 
 
 def test_the_layouts_of_images_are_called_by_their_names() -> None:
     reference = RANDOM.standard_normal((2, 8, 6, 3))
-    assert check(reference.transpose(0, 3, 1, 2), reference).hint.endswith("(NHWC to NCHW)")
+    assert hint(reference.transpose(0, 3, 1, 2), reference).endswith("(NHWC to NCHW)")
 
 
 def test_a_shape_that_fits_transposed_with_other_values_is_told_apart() -> None:
-    found = check(RANDOM.standard_normal((2, 3, 4)), RANDOM.standard_normal((2, 4, 3)))
-    assert found.hint == "reference.transpose(0, 2, 1) has the device's shape, but not its values"
+    found = hint(RANDOM.standard_normal((2, 3, 4)), RANDOM.standard_normal((2, 4, 3)))
+    assert found == "reference.transpose(0, 2, 1) has the device's shape, but not its values"
 
 
 def test_a_squeezed_axis_is_named_but_not_squeezed() -> None:
     reference = RANDOM.standard_normal((2, 896))
     found = check(reference[:, :, np.newaxis], reference)
     assert found.structure
-    assert found.hint.startswith("reference.reshape(2, 896, 1) would match")
+    assert hint(reference[:, :, np.newaxis], reference).startswith("reference.reshape(2, 896, 1) would match")
 
 
 def test_a_transposed_large_sample_is_searched_piece_by_piece() -> None:
     reference = RANDOM.standard_normal((1, 300, 300))
-    assert check(reference.transpose(0, 2, 1), reference).hint.startswith("reference.transpose(0, 2, 1)")
+    assert hint(reference.transpose(0, 2, 1), reference).startswith("reference.transpose(0, 2, 1)")
 
 
 def test_shuffled_samples_are_named() -> None:
     reference = RANDOM.standard_normal((4, 10))
-    found = check(reference[[0, 2, 1, 3]], reference)
-    assert found.worst is not None
-    one = found.worst.sample
-    other = {1: 2, 2: 1}[one]
-    assert found.hint == f"the device's sample {one} matches the reference's sample {other}: their order may differ"
+    assert "their order may differ" in hint(reference[[0, 2, 1, 3]], reference)
 
 
 def test_shuffled_ragged_samples_are_named() -> None:
     reference = [RANDOM.standard_normal(n) for n in (2, 2, 3)]
-    assert "their order may differ" in check([reference[1], reference[0], reference[2]], reference).hint
+    assert "their order may differ" in hint([reference[1], reference[0], reference[2]], reference)
 
 
 def test_values_that_match_nothing_have_no_hint() -> None:
-    assert check(RANDOM.standard_normal((3, 4)), RANDOM.standard_normal((3, 4))).hint == ""
+    assert hint(RANDOM.standard_normal((3, 4)), RANDOM.standard_normal((3, 4))) == ""
 
 
 def test_other_sizes_have_no_hint() -> None:
-    assert check(np.zeros((2, 3)), np.zeros((2, 4))).hint == ""
+    assert hint(np.zeros((2, 3)), np.zeros((2, 4))) == ""
 
 
 def test_same_size_without_a_match_has_no_hint() -> None:
-    assert check(np.zeros((2, 6)), np.ones((2, 3, 2))).hint == ""
+    assert hint(np.zeros((2, 6)), np.ones((2, 3, 2))) == ""
 
 
 def test_complex_layouts_are_found_too() -> None:
     reference = (RANDOM.standard_normal((2, 3, 4)) * 1j).astype(np.complex64)
-    assert "would match" in check(reference.transpose(0, 2, 1), reference).hint
+    assert "would match" in hint(reference.transpose(0, 2, 1), reference)
 
 
 def test_outputs_of_another_length_or_kind_do_not_agree() -> None:
