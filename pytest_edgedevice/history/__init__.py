@@ -1,6 +1,6 @@
-"""What was measured before: baselines of latency, and what a new run shows against them.
+"""What was measured before: baselines of latency, the records of past runs, and what a new run shows against them.
 
-Pure but for one file. Knows values and records; nothing of devices or pytest.
+Knows values and records; nothing of devices or pytest.
 """
 
 from __future__ import annotations

@@ -42,8 +42,13 @@ INI_KEYS: dict[str, tuple[Literal["linelist", "string", "paths"], str]] = {
     "edge_config": ("string", "device file, as --edge-config; relative to the ini file"),
     "edge_inconclusive": ("string", "fail, warn or xfail, as --edge-inconclusive"),
     "edge_baseline": ("string", "file of earlier latencies, as --edge-baseline; relative to the ini file"),
+    "edge_history": ("string", "off, or the folder of the history, as --edge-history; relative to the ini file"),
+    "edge_history_runs": ("string", "runs that the history keeps. Example: edge_history_runs = 500"),
+    "edge_history_days": ("string", "days that the history keeps. Example: edge_history_days = 90"),
+    "edge_regression": ("string", "warn, fail or off, as --edge-regression"),
     "edge_models": ("paths", "folders with model files. Example: edge_models = models"),
     "edge_goldens": ("paths", "folders with golden sets. Example: edge_goldens = tests/goldens"),
+    "edge_inputs": ("paths", "folders with inputs that goldens know by their hash only. Example: edge_inputs = /data"),
     **evidence_options.INI_KEYS,
 }
 DELEGATE_MARKER = (
@@ -147,6 +152,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "Example: --edge-baseline pixel8.jsonl --edge-update-baseline",
     )
     evidence_options.add_options(group)
+    group.addoption(
+        "--edge-history",
+        metavar="FOLDER",
+        help="folder of the history, which every run of device tests is added to; off for none "
+        "(default: .edgedevice in pytest's root folder). Example: --edge-history off",
+    )
+    group.addoption(
+        "--edge-regression",
+        metavar="POLICY",
+        help="what a latency does that is worse than the median of the last runs in the history, beyond their noise: "
+        "warn (default), fail or off; from ten runs on. Example: --edge-regression fail",
+    )
     for key, (kind, text) in INI_KEYS.items():
         parser.addini(key, text, type=kind)
 

@@ -1,87 +1,135 @@
-"""What models on the device under test were asked: needed to ask again, and to record a run.
+"""A run and the runs before it: its name in every record, its place in the history, and whether it is slower.
 
-A device's ``load`` and its models' ``run`` are watched where they are opened, so that it
-makes no difference whether a test loads by ``edge_model`` or by ``edge_device``.
+Where the history lies in the default folder and cannot be written, a sentence says so
+and the run is what it is; a folder that was named is the user's wish, and fails it.
 """
 
 from __future__ import annotations
 
-import collections
-import contextlib
-import dataclasses
-from pathlib import Path
+import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from pytest_edgedevice.plugin.options import settings_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from pytest_edgedevice.interfaces import DeviceLike, LoadedModelLike
-    from pytest_edgedevice.values import Run
+    from pytest_edgedevice.history.cells import Cell, Content
+    from pytest_edgedevice.history.index import History
+    from pytest_edgedevice.records import Record
 
-MOST_RUNS = 16
-"""How many runs of one device are remembered, the latest ones: their inputs stay in memory as long."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Asked:
-    """One run and what led to it.
-
-    Attributes:
-        times: What tells it from other runs, and stays when somebody derives another ``Run`` from it.
-        sha256: The model's hash.
-        path: The model's file.
-        options: What else it was loaded with.
-        inputs: What was run.
-        device: Where.
-    """
-
-    times: tuple[int, ...]
-    sha256: str
-    path: Path
-    options: dict[str, Any]
-    inputs: Any
-    device: DeviceLike
+RUN = pytest.StashKey[dict[str, Any]]()
+COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILD_SOURCEVERSION")
+"""What GitHub, GitLab, Jenkins and Azure call the commit that they test."""
+GIT_S = 5.0
+MOST_COMMIT_CHARS = 64
+FOLLOWED = ("p50_ms", "p95_ms", "sustained_p50_ms", "sustained_p95_ms")
+"""What the regression rule looks at."""
+MOST_TOLD = 10
 
 
-class Memory:
-    """The latest runs on one device."""
+def stamped(config: pytest.Config, record: Record) -> Record:
+    """The record with the run that it is of."""
+    return {**record, "run": _run(config)}
 
-    def __init__(self) -> None:
-        self._runs: collections.deque[Asked] = collections.deque(maxlen=MOST_RUNS)
 
-    def watch(self, device: DeviceLike) -> None:
-        """Remember from now on what the device's models are asked; one that cannot be watched is left alone."""
-        load = device.load
+def _run(config: pytest.Config) -> dict[str, Any]:
+    if RUN not in config.stash:
+        import secrets
+        from datetime import UTC, datetime
 
-        def watched(path: Any, **options: Any) -> LoadedModelLike:
-            model = load(path, **options)
-            with contextlib.suppress(AttributeError):
-                model.run = self._remembering(device, model, path, options)  # type: ignore[method-assign]
-            return model
+        settings = settings_of(config)
+        config.stash[RUN] = {
+            "id": f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+            "commit": _commit(config.rootpath),
+            "devices": list(settings.devices),
+            "delegates": list(settings.delegates),
+        }
+    return config.stash[RUN]
 
-        with contextlib.suppress(AttributeError):
-            device.load = watched  # type: ignore[method-assign]
 
-    def _remembering(
-        self, device: DeviceLike, model: LoadedModelLike, path: Any, options: dict[str, Any]
-    ) -> Callable[..., Run]:
-        run, known = model.run, {key: value for key, value in options.items() if key != "timeout_s"}
-
-        def remembered(inputs: Any, **given: Any) -> Run:
-            answer = run(inputs, **given)
-            asked = Asked(answer.inference_ns, answer.model.sha256, Path(path), known, inputs, device)
-            self._runs.append(asked)
-            return answer
-
-        return remembered
-
-    def of(self, run: Run) -> Asked | None:
-        """What led to a run, or to the one that it was derived from."""
-        return next(
-            (one for one in reversed(self._runs) if one.times == run.inference_ns and one.sha256 == run.model.sha256),
-            None,
+def _commit(root: Path) -> str:
+    """What the run tests: as the CI system says, or git; empty where neither knows."""
+    told = next(filter(None, (os.environ.get(name, "").strip() for name in COMMITS)), "")
+    if told:
+        return told[:MOST_COMMIT_CHARS] if told.isalnum() else ""
+    try:
+        asked = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=GIT_S, check=False
         )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return ""
+    commit = asked.stdout.strip()
+    return commit[:MOST_COMMIT_CHARS] if asked.returncode == 0 and commit.isalnum() else ""
 
-    def forget(self) -> None:
-        """Let go of all inputs."""
-        self._runs.clear()
+
+def remember(config: pytest.Config, records: Sequence[Record], tell: Callable[[str, bool], None]) -> None:
+    """Hold a run against the runs before it, and add it to the history.
+
+    Args:
+        config: Of the run.
+        records: All of them.
+        tell: Takes a sentence, and whether it makes the run fail.
+    """
+    from pytest_edgedevice.errors import EdgeDeviceError
+    from pytest_edgedevice.history.journal import remember as append
+
+    settings = settings_of(config)
+    folder = settings.history
+    if folder is None or not records:
+        return
+    try:
+        append(folder, records)
+        _look_back(config, folder, records, tell)
+    except EdgeDeviceError as error:
+        tell(str(error), settings.history_named)
+
+
+def _look_back(
+    config: pytest.Config, folder: Path, records: Sequence[Record], tell: Callable[[str, bool], None]
+) -> None:
+    """Judge the run by the history, and drop what is too old."""
+    from pytest_edgedevice.history.index import History
+    from pytest_edgedevice.history.journal import Keep, is_due, prune
+
+    settings = settings_of(config)
+    with History(folder) as history:
+        if settings.regression != "off":
+            told = list(_regressions(history, records, _run(config)["id"]))
+            for sentence in told[:MOST_TOLD]:
+                tell(sentence, settings.regression == "fail")
+            if len(told) > MOST_TOLD:
+                tell(f"and {len(told) - MOST_TOLD} more regressions", settings.regression == "fail")
+        runs = history.runs()
+    keep = Keep(settings.history_runs, settings.history_days)
+    if is_due(history.path, runs=len(runs), oldest=min((run.time for run in runs), default=""), keep=keep):
+        prune(folder, keep)
+
+
+def _regressions(history: History, records: Sequence[Record], run: str) -> Iterator[str]:
+    """A sentence for each latency that is a regression."""
+    from pytest_edgedevice.history.cells import cells_of
+
+    for cell, content in cells_of(records).items():
+        for metric in FOLLOWED:
+            if metric in content.found and (sentence := _regression(history, cell, content, metric, run)):
+                yield sentence
+
+
+def _regression(history: History, cell: Cell, content: Content, metric: str, run: str) -> str:
+    from pytest_edgedevice.history.trends import regressed, usual_of
+
+    value = content.value(metric)
+    earlier = [number for id_, number in history.values(cell, content.machine, metric).items() if id_ != run]
+    usual = usual_of(earlier)
+    if value is None or usual is None or not regressed(value, usual, content.better(metric)):
+        return ""
+    name = metric.removesuffix("_ms").replace("_", " ")
+    return (
+        f"regression: {cell}: {name} {value:.4g} ms is {value / usual.value - 1:.1%} over the median "
+        f"{usual.value:.4g} ms of the last {usual.runs} runs; their noise allows {usual.allowed:.1%}"
+    )

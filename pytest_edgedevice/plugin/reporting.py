@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.recording import NOTE_PROPERTY, PROPERTY, made_now
+from pytest_edgedevice.plugin.remembering import remember, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +47,8 @@ class Collector:
             before = report.when != "setup" and self.skipped.get(test, False)
             self.skipped[test] = before or (report.skipped and not _ran(report))
         if report.when == "teardown":
-            found = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
+            sent = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
+            found = [stamped(self._config, record) for record in sent]
             self._records[test] = found  # of a test that is tried again the last attempt counts
             for name, value in report.user_properties:
                 if name == NOTE_PROPERTY:
@@ -60,7 +63,8 @@ class Collector:
 
         worker = str(getattr(getattr(getattr(report, "node", None), "gateway", None), "id", ""))
         crash = Evidence("worker", "fail", _printable(str(report.longrepr)), {})
-        record = with_outcome(made_now(crash, test=report.nodeid, facts={}, worker=worker), "failed")
+        made = made_now(crash, test=report.nodeid, facts={}, worker=worker)
+        record = stamped(self._config, with_outcome(made, "failed"))
         self._records[(report.nodeid, worker)] = [record]
         self._config.hook.pytest_edgedevice_record(config=self._config, record=record)
 
@@ -110,13 +114,23 @@ def finish(session: pytest.Session) -> None:
         _fail(session, collector, f"{what} skipped; in CI that is a failure")
     if settings_of(config).reports:
         _write(session, collector, settings_of(config).reports)
+    if settings_of(config).evidence.record_run:
+        _write_recording(session, collector)
     if settings_of(config).update_baseline:
         _update_baseline(session, collector)
+    remember(config, collector.records, lambda said, bad: _tell(session, collector, said, bad=bad))
     _summarize_job(collector)
     if not config.pluginmanager.hasplugin("terminalreporter"):
         for line, bad in collector.notes:
             if bad:
                 print(line, file=sys.stderr)  # nobody else would say why the exit code is what it is
+
+
+def _tell(session: pytest.Session, collector: Collector, said: str, *, bad: bool) -> None:
+    if bad:
+        _fail(session, collector, said)
+    else:
+        collector.notes.append((f"edgedevice: {said}", False))
 
 
 def _fail(session: pytest.Session, collector: Collector, why: str) -> None:
@@ -139,6 +153,24 @@ def _write(session: pytest.Session, collector: Collector, reports: Iterable[Repo
             collector.notes.append((f"edgedevice: {count} record{'s' * (count != 1)} in {report.path}", False))
 
 
+def _write_recording(session: pytest.Session, collector: Collector) -> None:
+    """The records, and beside them what the device answered."""
+    from pytest_edgedevice.errors import EdgeDeviceError
+    from pytest_edgedevice.plugin.recording_run import finish_recording
+    from pytest_edgedevice.records.lines import write_lines
+
+    path = settings_of(session.config).evidence.record_run
+    assert path is not None
+    try:
+        said = finish_recording(session.config)
+        if said:
+            write_lines(path, collector.records)
+    except EdgeDeviceError as error:
+        _fail(session, collector, str(error))
+    else:
+        collector.notes.append((f"edgedevice: {said or 'no device was used: there is nothing to record'}", not said))
+
+
 def _update_baseline(session: pytest.Session, collector: Collector) -> None:
     from pytest_edgedevice.errors import EdgeDeviceError
     from pytest_edgedevice.plugin.baselines import update
@@ -154,13 +186,13 @@ def _summarize_job(collector: Collector) -> None:
     path = os.environ.get(JOB_SUMMARY, "")
     if not path or not collector.records:
         return
-    from pytest_edgedevice.reports.github import summary
+    from pytest_edgedevice.errors import InfraError
+    from pytest_edgedevice.reports.github import append_summary
 
     try:
-        with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - appended: other steps write there, too
-            file.write(summary(collector.records))
-    except OSError as error:
-        collector.notes.append((f"edgedevice: no job summary in {path}: {error.strerror or error}", False))
+        append_summary(collector.records, Path(path))
+    except InfraError as error:
+        collector.notes.append((f"edgedevice: {error.message}", False))
 
 
 def summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

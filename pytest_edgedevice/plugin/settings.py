@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 ENGINES = ("litert", "tflite")
 POLICIES = ("fail", "warn", "xfail")
 HOLDS = ("session", "test")
+REGRESSIONS = ("warn", "fail", "off")
+HISTORY, HISTORY_RUNS, HISTORY_DAYS = ".edgedevice", 200, 365
 RECORDING_SUFFIX = ".npz"
 
 
@@ -59,7 +61,13 @@ class Settings:
         baseline: File of earlier latencies; None compares with none.
         update_baseline: Add this run's latencies to it.
         on_inconclusive: ``fail``, ``warn`` or ``xfail``.
+        history: Folder of the history; None keeps none.
+        history_named: Whether the user named that folder.
+        history_runs: Runs that the history keeps.
+        history_days: Days that it keeps them.
+        regression: ``warn``, ``fail`` or ``off``.
         models, goldens: Folders to search for model files and golden sets.
+        inputs: Folders with inputs that goldens know by their hash only.
         evidence: What becomes of a comparison.
         ci: Whether this is a CI run.
     """
@@ -80,8 +88,14 @@ class Settings:
     baseline: Path | None
     update_baseline: bool
     on_inconclusive: str
+    history: Path | None
+    history_named: bool
+    history_runs: int
+    history_days: int
+    regression: str
     models: tuple[Path, ...]
     goldens: tuple[Path, ...]
+    inputs: tuple[Path, ...]
     evidence: EvidenceSettings
     ci: bool
 
@@ -111,8 +125,14 @@ def read_settings(config: pytest.Config) -> Settings:
         baseline=_baseline(config),
         update_baseline=bool(config.getoption("edge_update_baseline")),
         on_inconclusive=_choice(config, "edge_inconclusive", POLICIES, default="fail"),
+        history=_history(config),
+        history_named=bool(config.getoption("edge_history") or config.getini("edge_history")),
+        history_runs=_count(config, "edge_history_runs", HISTORY_RUNS),
+        history_days=_count(config, "edge_history_days", HISTORY_DAYS),
+        regression=_choice(config, "edge_regression", REGRESSIONS, default="warn"),
         models=tuple(config.getini("edge_models")),
         goldens=tuple(config.getini("edge_goldens")),
+        inputs=tuple(config.getini("edge_inputs")),
         evidence=_evidence(config),
         ci=ci,
     )
@@ -178,6 +198,24 @@ def _evidence(config: pytest.Config) -> EvidenceSettings:
         keep_inputs=inputs,
         record_run=recording,
     )
+
+
+def _history(config: pytest.Config) -> Path | None:
+    """Folder of the history: as named, or in the root folder."""
+    text, where = _one(config, "edge_history", "")
+    if text == "off":
+        return None
+    folder = _file(config, "edge_history") or config.rootpath / HISTORY
+    if folder.exists() and not folder.is_dir():
+        raise pytest.UsageError(f"{where}: {str(folder)!r} is no folder")
+    return folder
+
+
+def _count(config: pytest.Config, name: str, default: int) -> int:
+    text = str(config.getini(name) or default).strip()
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 1_000_000:
+        raise pytest.UsageError(f"{_ini(name)}: {text!r} is not a whole number from 1 to 1000000")
+    return int(text)
 
 
 def _file(config: pytest.Config, name: str) -> Path | None:

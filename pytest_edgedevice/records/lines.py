@@ -66,7 +66,7 @@ def read_what_is_there(path: Path) -> Lines:
     records: list[Record] = []
     faults: list[str] = []
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             for number, line in enumerate(_lines(file, path), start=1):
                 fault = _read(line, records)
                 if fault:
@@ -77,7 +77,7 @@ def read_what_is_there(path: Path) -> Lines:
     return Lines(tuple(records), tuple(faults))
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def without_waiting(path: str, flags: int) -> int:
     """Open a file; a named pipe would wait for its writer, and is read where it is given on purpose, as ``<(...)``."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode) or path.startswith("/dev/"):

@@ -60,11 +60,13 @@ def _latency(numbers: Mapping[str, Any]) -> list[Measurement]:
         for one in numbers.get("budgets") or []
         if isinstance(one, Mapping) and isinstance(one.get("quantile"), float)
     }
+    prefix = "sustained_" if numbers.get("judged_from") else ""  # the last third of a long run is another matter
     found = []
     for name in (*QUANTILES.values(), "load_ms", *(["first_ms"] if numbers.get("cold") else [])):
         value = _number(numbers.get(name))
         if value is not None and value > 0:
-            found.append(Measurement(name, value, "ms", "lower", *bounds.get(name, (None, None))))
+            metric = prefix * (name in QUANTILES.values()) + name
+            found.append(Measurement(metric, value, "ms", "lower", *bounds.get(name, (None, None))))
     return found
 
 

@@ -69,6 +69,8 @@ def _replace(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # or the name could be on disk before the content is
         _share(Path(part))
         Path(part).replace(path)
     except BaseException:
