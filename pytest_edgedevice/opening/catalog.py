@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import DeviceNotFoundError, InfraError, MissingExtraError, SpecError
 from pytest_edgedevice.inventory import Inventory
-from pytest_edgedevice.opening import boards, phones
+from pytest_edgedevice.opening import boards, phones, recordings
 from pytest_edgedevice.opening.candidates import Candidate, Factory, contributed, entered, plain, shown
 from pytest_edgedevice.opening.failures import Failures
 from pytest_edgedevice.spec import DeviceSpec, Expression, FactInfo, Vocabulary, parse_expression, parse_spec
 from pytest_edgedevice.transports.base import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_edgedevice.interfaces import DeviceLike
     from pytest_edgedevice.inventory import DeviceEntry
@@ -90,10 +90,11 @@ class Catalog:
         """
         if spec.kind == "expression":
             return self._matching(spec)
-        if spec.kind == "ssh":
-            return [self._reach(str(spec), spec)] if spec.host else self._boards()
-        if spec.kind == "adb":
-            return [self._reach(str(spec), spec)] if spec.address else self._phones()
+        if spec.kind in REACHED:
+            pool = self._boards if spec.kind == "ssh" else self._phones
+            return [self._reach(str(spec), spec)] if spec.address else pool()
+        if (recording := self._recording(spec)) is not None:
+            return [recordings.replayed(str(spec), recording)]
         if spec.kind != "named":
             return [plain(spec)]
         if spec.name in self.contributed:
@@ -124,11 +125,13 @@ class Catalog:
         )
 
     def elsewhere(self, spec: DeviceSpec) -> DeviceLike | None:
-        """Open the device that a spec names, if another host leases it; None for whatever is leased here.
+        """Open the device that a spec names, if it is leased elsewhere or a recording; None for what is leased here.
 
         Raises:
             InfraError: It cannot be opened.
         """
+        if (recording := self._recording(spec)) is not None:
+            return recording()
         known = self._known.get(spec.name)
         if spec.name not in self.contributed or (known is not None and known.elsewhere is None):
             return None
@@ -138,6 +141,14 @@ class Catalog:
                 self._known[spec.name] = contributed(spec.name, opened, self.contributed[spec.name])
                 return None
             return opened
+
+    def _recording(self, spec: DeviceSpec) -> Callable[[], DeviceLike] | None:
+        """Opens the recording that a spec names; None where it names something else."""
+        entry = self.inventory.devices.get(spec.name)
+        there = entry.spec if entry else spec
+        if there.kind != "replay" or spec.name in self.contributed:
+            return None
+        return recordings.opener(there, entry, base=self.inventory.path.parent if self.inventory.path else None)
 
     def passed_over(self, spec: DeviceSpec) -> list[str]:
         """What a pool could not take although it is attached, a clause each with the remedy."""

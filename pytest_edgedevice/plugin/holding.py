@@ -21,6 +21,7 @@ from pytest_edgedevice.plugin.investigating import memory_of
 from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.parametrize import is_shared, required_expressions
 from pytest_edgedevice.plugin.recording import add_note
+from pytest_edgedevice.plugin.recording_run import record_device
 from pytest_edgedevice.plugin.telling import Pauses, Teller, Transfers
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ def _open(item: pytest.Item, spec: str, holding: Holding) -> DeviceLike:
 
 
 def _watch(config: pytest.Config, device: DeviceLike) -> None:
-    """Remember what its models are asked, where that may be needed."""
+    """Record what it answers and remember what its models are asked, where that was asked for."""
+    record_device(config, device)
     if settings_of(config).evidence.blame or settings_of(config).evidence.keep_inputs:
         memory = memory_of(config)
         memory.forget()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.spec.expression import Expression
 
-Link = Literal["local", "adb", "ssh", "ios"]
-KINDS: tuple[Link, ...] = ("local", "adb", "ssh", "ios")
+Link = Literal["local", "adb", "ssh", "ios", "replay"]
+KINDS: tuple[Link, ...] = ("local", "adb", "ssh", "ios", "replay")
 MAX_ADDRESS_CHARS = 255
 _KIND_AND_ADDRESS = re.compile(r"([A-Za-z0-9_-]*):(.*)", re.DOTALL)
 _SINGLE_WORD = re.compile(r"[A-Za-z0-9_.+-]+")
@@ -32,7 +32,9 @@ _EXAMPLES = {
     "adb": "adb:SERIAL, the serial as `adb devices` shows it, or adb:HOST:PORT",
     "ssh": "ssh:[user@]host[:port]",
     "ios": "ios:UDID",
+    "replay": "replay:PATH, the path that was given to --edge-record-run",
 }
+MAX_PATH_CHARS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,15 @@ class DeviceSpec:
     """What a user asked for; ``str()`` gives text that parses to an equal value.
 
     Attributes:
-        kind: The link, or ``named`` (an entry of edgedevice.toml), or ``expression``.
-        address: ADB serial, UDID or ``[user@]host[:port]``; empty means any device of the kind.
+        kind: The link, or ``replay`` (a recording), ``named`` (an entry of edgedevice.toml) or ``expression``.
+        address: ADB serial, UDID, ``[user@]host[:port]`` or a recording's path; empty means any device of the kind.
         name: Set for ``named`` only.
         expression: Set for ``expression`` only.
         user, host, port: The parts of an SSH address; ``host`` has no brackets, and port
             None leaves the choice to ssh's own configuration.
     """
 
-    kind: Literal["local", "adb", "ssh", "ios", "named", "expression"]
+    kind: Literal["local", "adb", "ssh", "ios", "replay", "named", "expression"]
     address: str = ""
     name: str = ""
     expression: Expression | None = None
@@ -96,6 +98,8 @@ def parse_spec(
     if not word:
         raise SpecError("the device spec is empty", hint=f"write one of: {', '.join(kinds)}, a name or an expression")
     if word in kinds:
+        if word == "replay":
+            raise SpecError("'replay' names no recording", hint=f"write {_EXAMPLES[word]}")
         return DeviceSpec(_known_kind(word, kinds))
     if word in names:
         return DeviceSpec("named", name=word)
@@ -133,12 +137,21 @@ def _addressed(kind: str, address: str, kinds: Collection[str]) -> DeviceSpec:
         raise SpecError(f"'local' takes no address, but {_shown(address)} follows it", hint="write: local")
     if not address:
         raise SpecError(f"the address after '{known}:' is empty", hint=f"write {_EXAMPLES[known]}")
+    if known == "replay":
+        return _recording(address)
     if len(address) > MAX_ADDRESS_CHARS:
         raise SpecError(f"the address after '{known}:' has {len(address)} characters; {MAX_ADDRESS_CHARS} are allowed")
     if known == "ssh":
         return _ssh(address)
     _check(address, f"the address after '{known}:'", hint=f"write {_EXAMPLES[known]}")
     return DeviceSpec(known, address=address)
+
+
+def _recording(path: str) -> DeviceSpec:
+    """A path is opened by us and by nobody else, so that any sign may be in it that a terminal can show."""
+    if len(path) > MAX_PATH_CHARS or path != path.strip() or not path.isprintable():
+        raise SpecError(f"{_shown(path)} is no path of a recording", hint=f"write {_EXAMPLES['replay']}")
+    return DeviceSpec("replay", address=path)
 
 
 def _ssh(address: str) -> DeviceSpec:

@@ -55,6 +55,7 @@ _TABLE = (
     FactInfo("model", "text", "Model of the device, as its maker calls it.", 'model=="Pixel 8"'),
     FactInfo("soc", "text", "System on chip.", "soc==SM8550"),
     FactInfo("emulated", "flag", "Not real hardware: its latency means nothing.", "not emulated"),
+    FactInfo("replayed", "flag", "A recording in the place of the device: nothing runs there now.", "not replayed"),
     FactInfo("name", "text", "Name in edgedevice.toml.", "name==kitchen or name==hall"),
 )
 
