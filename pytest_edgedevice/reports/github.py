@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pytest_edgedevice.errors import InfraError
 from pytest_edgedevice.reports.cells import SEVERITY, clean
 from pytest_edgedevice.reports.rows import COLUMNS, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from pytest_edgedevice.records import Record
     from pytest_edgedevice.reports.rows import Row
@@ -43,6 +45,19 @@ def summary(records: Sequence[Record], *, title: str = "Edge devices") -> str:
     left = len(found) - len(kept)
     more = ["", f"{left} more rows are in the report's artifact."] if left else []
     return "\n".join([*head, *kept, *more, "", *_fitting(_messages(records), MOST_BYTES // 4)]) + "\n"
+
+
+def append_summary(records: Sequence[Record], path: Path) -> None:
+    """Add a summary to what other steps of the job wrote; nothing without records.
+
+    Raises:
+        InfraError: The file cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(summary(records))
+    except OSError as error:
+        raise InfraError(f"no job summary in {path}: {error.strerror or error}") from error
 
 
 def _counts(found: Sequence[Row]) -> str:

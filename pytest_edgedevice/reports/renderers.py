@@ -1,6 +1,7 @@
 """The table of renderers: what ``--edge-report NAME=PATH`` and ``edgedevice merge --report NAME=PATH`` can write.
 
-A renderer is a pure function of records that writes one file whole or not at all.
+A renderer is a pure function of records that writes one file whole or not at all;
+``github`` adds to one that other steps of a job write to.
 The names are looked up at start, so each one's work is imported when it is asked for.
 """
 
@@ -90,11 +91,18 @@ def _bencher(records: Sequence[Record], path: Path) -> None:
     write_bencher(records, path)
 
 
+def _github(records: Sequence[Record], path: Path) -> None:
+    from pytest_edgedevice.reports.github import append_summary
+
+    append_summary(records, path)
+
+
 RENDERERS: Mapping[str, Renderer] = {
     "json": _json,
     "junit": _junit,
     "csv": _csv,
     "pytest-benchmark": _benchmark_json,
     "bencher": _bencher,
+    "github": _github,
 }
 """By the name that users write."""
