@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
 
 MOST_INFERENCES = 1_000_000
+LEAST_CONFIDENCE = 0.5
 MOST_MS = 1e12
 MOST_BUDGETS = 100
 MOST_SHOWN = 300
@@ -119,6 +120,8 @@ def _judged(
 ) -> list[Rechecked]:
     numbers = record["numbers"]
     recorded = _recorded(numbers, where)
+    if not (recorded or asked or numbers.get("singles")):
+        raise UsageError(f"{where} holds no budget", hint="name one, e.g. --p95-ms 80")
     model, device = (_name(record.get(key)) for key in ("model", "device"))
     void = EMULATED if numbers.get("emulated") is True and not allow_emulated else _spoiled(numbers)
     results = []
@@ -152,6 +155,8 @@ def _verdict(
     """Verdict, bounds in milliseconds, reason and what is needed."""
     if not series.samples_ns:
         return "inconclusive", None, None, "not a single run was timed", ""
+    if min(series.samples_ns) <= 0:
+        return "inconclusive", None, None, "the series holds times of 0 ns, which no clock measures", ""
     asked = {"budget_ns": budget_ms * 1e6, "quantile": quantile, "confidence": series.confidence}
     found = explained(judge_run(series.samples_ns, series.batch, **asked), series.samples_ns, **asked)
     lower, upper = (None if bound is None else bound / 1e6 for bound in (found.lower_ns, found.upper_ns))
@@ -205,6 +210,8 @@ def _series(numbers: Mapping[str, Any], quantile: float, where: str, *, confiden
         raise UsageError(f"{where}: 'batch' is no whole number from 1 to {MOST_INFERENCES}")
     used = "confidence" if told.get("look_confidence") is None else "look_confidence"
     sure = confidence or _number(told, used, where, below=1)
+    if sure < LEAST_CONFIDENCE:
+        raise UsageError(f"{where}: a confidence must be {LEAST_CONFIDENCE} or more, not {sure:g}")
     return _Series(samples[start:], batch, told.get("steady", True) is True, sure)
 
 

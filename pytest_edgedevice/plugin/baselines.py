@@ -51,15 +51,20 @@ def _known(config: pytest.Config) -> Baselines:
     """The file's content, read once; nothing where it is only now to be made.
 
     Raises:
-        UsageError: It cannot be read.
+        InfraError: It cannot be read, which says nothing of any model.
     """
+    from pytest_edgedevice.errors import InfraError, UsageError
     from pytest_edgedevice.history import read_baselines
 
     if BASELINES not in config.stash:
         settings = settings_of(config)
         assert settings.baseline is not None
         absent = settings.update_baseline and not settings.baseline.exists()
-        config.stash[BASELINES] = {} if absent else read_baselines(settings.baseline)
+        try:
+            config.stash[BASELINES] = {} if absent else read_baselines(settings.baseline)
+        except UsageError as error:
+            hint = error.hint or "mend the line, or make the file anew: --edge-baseline PATH --edge-update-baseline"
+            raise InfraError(f"no latency can be compared with earlier ones: {error.message}", hint=hint) from None
     return config.stash[BASELINES]
 
 

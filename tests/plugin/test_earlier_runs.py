@@ -107,5 +107,7 @@ def test_a_file_that_is_broken_is_a_sentence_and_stays_as_it_is(pytester: pytest
     result = run(1.0, "--edge-update-baseline")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "b.jsonl:1: not JSON" in result.stdout.str()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["test_* infra"])
     assert "Traceback" not in result.stdout.str()
     assert (pytester.path / "b.jsonl").read_text() == "{"

@@ -18,6 +18,9 @@
 #include "small_files.h"
 
 #define CPUFREQ "/sys/devices/system/cpu/cpu0/cpufreq/"
+#ifndef THROTTLED
+#define THROTTLED "/sys/devices/platform/soc/soc:firmware/get_throttled"
+#endif
 
 typedef struct {
     Text *text;
@@ -148,6 +151,17 @@ static void put_pressure(Members *members) {
     if (end != field + strlen("avg10=")) put_number(members, "cpu_pressure_10s", value);
 }
 
+/* A Raspberry Pi's own word for under-voltage and throttling, now and since it started: hexadecimal digits. */
+static void put_throttled(Members *members) {
+    char value[24], word[32];
+    read_text(THROTTLED, value, sizeof value);
+    const char *digits = strncmp(value, "0x", 2) ? value : value + 2;
+    size_t length = strspn(digits, "0123456789abcdefABCDEF");
+    if (!length || digits[length]) return;
+    snprintf(word, sizeof word, "0x%s", digits);
+    put_text(members, "throttled", word);
+}
+
 void put_conditions(Text *text) {
     Members members = {.text = text};
     char value[128], *end;
@@ -161,6 +175,7 @@ void put_conditions(Text *text) {
         text_put(text, limit < full ? "true" : "false");
     }
     put_temperature(&members);
+    put_throttled(&members);
     put_pressure(&members);
     put_megabytes(&members, "memory_free_mb", "MemAvailable");
     put_emulated(&members);

@@ -166,6 +166,27 @@ def test_a_series_without_runs_is_open(tmp_path: Path, capsys: pytest.CaptureFix
     assert (code, found["verdict"], found["reason"]) == (1, "inconclusive", "not a single run was timed")
 
 
+def test_times_of_zero_never_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = changed(recorded(tmp_path / "r.jsonl", p95_ms=40), samples_ns=pack([0] * 400))
+    code, (one,) = rechecked(capsys, path)
+    assert (code, one["verdict"], "times of 0 ns" in one["reason"]) == (1, "inconclusive", True)
+
+
+def test_a_record_without_a_budget_is_not_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = changed(recorded(tmp_path / "r.jsonl", p95_ms=40), budgets=[])
+    assert main(["recheck", str(path)]) == 1
+    assert "record 1 holds no budget" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("used", [{"look_confidence": 0.3}, {"look_confidence": None, "confidence": 0.49}])
+def test_a_confidence_below_one_half_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], used: dict[str, Any]
+) -> None:
+    path = changed(recorded(tmp_path / "r.jsonl", p95_ms=40), **used)
+    assert main(["recheck", str(path)]) == 1
+    assert "a confidence must be 0.5 or more" in capsys.readouterr().err
+
+
 def test_a_record_from_before_series_were_packed_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = changed(tmp_path / "r.jsonl", samples_ns=[20 * MS] * 100, look_confidence=None)
     assert rechecked(capsys, path, "--p95-ms", "21")[1][0]["verdict"] == "pass"
@@ -183,13 +204,13 @@ def test_a_record_from_before_series_were_packed_is_judged(tmp_path: Path, capsy
         ({"confidence": "x", "look_confidence": None}, "'confidence' is no number"),
         ({"look_confidence": 1}, "'look_confidence' is no number"),
         ({"look_confidence": True}, "'look_confidence' is no number"),
-        ({"look_confidence": float("nan")}, "'look_confidence' is no number"),
+        ({"look_confidence": float("nan")}, "NaN is no number"),
         ({"budgets": {}}, "'budgets' is no list"),
         ({"budgets": [1]}, "'budgets' is no list"),
         ({"budgets": [{"quantile": 2, "budget_ms": 1}]}, "'quantile' is no number"),
         ({"budgets": [{"quantile": 0.5, "budget_ms": 10**400}]}, "'budget_ms' is no number"),
         ({"budgets": [{"quantile": 0.5}]}, "'budget_ms' is no number"),
-        ({"budgets": []}, "holds no latency to judge"),
+        ({"budgets": []}, "record 1 holds no budget"),
         ({"budgets": [{"quantile": 0.5, "budget_ms": 1}] * 101}, "'budgets' has 101 entries; 100 are the most"),
     ],
     ids=str,
@@ -209,7 +230,7 @@ def test_names_in_a_hostile_record_cannot_steer_the_terminal(
 ) -> None:
     path = changed(tmp_path / "r.jsonl")
     record = json.loads(path.read_text())
-    record.update(test="a\x1b[2Jb", model=["x"], device={"name": "d\n"})
+    record.update(test="a\x1b[2Jb", model=None, device={"name": "d\n"})
     path.write_text(json.dumps(record))
     assert main(["recheck", str(path)]) == 0
     assert capsys.readouterr().out.startswith("a?[2Jb on d?: p95")

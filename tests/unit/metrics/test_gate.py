@@ -179,6 +179,17 @@ def test_a_drift_that_changes_no_verdict_is_no_reason() -> None:
     assert judge_run(series, budget_ns=5 * MS, quantile=0.95, confidence=0.95).verdict == "fail"
 
 
+def test_slow_spells_do_not_hide_a_device_that_slows_down() -> None:
+    """In some blocks half of the runs are slow, so that medians jump from block to block; the fast runs do not."""
+    random = np.random.RandomState(5)
+    share_of_block = random.uniform(0.1, 0.75, 30).repeat(60)
+    slow = random.random_sample(1800) < share_of_block
+    series = 10 * MS * np.where(slow, 1.5, 1.0) * (1 + 0.01 * random.random_sample(1800))
+    found = drift(series * np.where(np.arange(1800) < 900, 1.0, 1.1))
+    assert found.slower
+    assert 0.08 < found.change < 0.12
+
+
 def test_drift_is_told_with_both_medians() -> None:
     found = drift([10.0 * MS] * 300 + [12.0 * MS] * 300)
     assert str(found) == "20 % slower in its last third than in its first (12 against 10 ms)"
