@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 from pytest_edgedevice.checks import close as closes
 from pytest_edgedevice.checks import close_numbers, close_text, latency_text, limits
 from pytest_edgedevice.checks import latency as latencies
+from pytest_edgedevice.checks.accuracy import AccuracyChecks
 from pytest_edgedevice.checks.blamed import compared
 from pytest_edgedevice.checks.faster import Comparing
 from pytest_edgedevice.checks.numerals import json_ready
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Outputs
 
 
-class EdgeCheck(Comparing, StageChecks, WatchingChecks):
+class EdgeCheck(AccuracyChecks, Comparing, StageChecks, WatchingChecks):
     """Checks that record what they saw and fail with what to do next.
 
     Args:
