@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog
-from pytest_edgedevice.runners.native.building import build_native_agent
+from tests.native.builds import agent_of
 from tests.native.conftest import tflite_library
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ AGENTS: dict[str, PhoneAgents] = {}
 @functools.cache
 def agent() -> Path:
     """The native agent for phones that are made of this machine's processor and C library."""
-    return build_native_agent().path
+    return agent_of().path
 
 
 def table(name: str, phone: Phone, *lines: str) -> str:

@@ -72,17 +72,12 @@ class TestLocalAgent(AgentContract):
         return (TINY / "add_float32.tflite").read_bytes()
 
 
-class TestAgentFromItsSource(AgentContract):
+def test_an_agent_starts_from_its_source_too(transport: LocalTransport) -> None:
     """As a developer starts it; a pushed agent is one file."""
-
-    @pytest.fixture
-    def start_agent(self, transport: LocalTransport) -> StartAgent:
-        command = [sys.executable, "-m", "pytest_edgedevice.agent.main", "--folder", transport.folder]
-        return lambda: AgentClient(transport.start(command), where="local")
-
-    @pytest.fixture
-    def add_model(self) -> bytes:
-        return (TINY / "add_float32.tflite").read_bytes()
+    command = [sys.executable, "-m", "pytest_edgedevice.agent.main", "--folder", transport.folder]
+    client = AgentClient(transport.start(command), where="local")
+    assert "facts" in client.request("facts", timeout_s=60).header
+    client.close()
 
 
 def test_the_folder_is_removed_at_close_and_its_programs_are_ended(tmp_path: Path) -> None:

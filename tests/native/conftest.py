@@ -9,18 +9,16 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.runners.native.building import NativeAgent, build_native_agent
 from tests.native.agents import Agents
+from tests.native.builds import BUILD, STRICT, agent_of, alone
 
-ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build" / "native"
-STRICT = (
-    *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Wformat=2"),
-    *("-Wno-format-nonliteral", "-Werror"),
-)
+if TYPE_CHECKING:
+    from pytest_edgedevice.runners.native.building import NativeAgent
+
 SANITIZED = ("-g", "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # the library apps ship, for Linux: inside a wheel on PyPI, Apache-2.0
 WHEEL = "pymicro-wakeword==2.5.0"
@@ -34,9 +32,13 @@ def tflite_library(machine: str) -> Path:
     """``libtensorflowlite_c.so`` for a machine; downloaded once, and only what has the right hash."""
     sha256 = WHEELS[machine]
     library = BUILD / f"libtensorflowlite_c-{sha256[:12]}.so"
-    if library.exists():
-        return library
-    BUILD.mkdir(parents=True, exist_ok=True)
+    with alone("library"):
+        if not library.exists():
+            _download(machine, sha256, library)
+    return library
+
+
+def _download(machine: str, sha256: str, library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=BUILD) as work:
         platforms = ["--platform", f"manylinux_2_35_{machine}", "--only-binary", ":all:"]
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", work, *platforms, WHEEL]
@@ -48,7 +50,6 @@ def tflite_library(machine: str) -> Path:
         part = Path(work) / "library"
         part.write_bytes(content)
         part.replace(library)
-    return library
 
 
 def litert_library() -> Path:
@@ -60,13 +61,13 @@ def litert_library() -> Path:
 
 @pytest.fixture(scope="session")
 def native_agent() -> NativeAgent:
-    return build_native_agent(flags=STRICT, cache=BUILD)
+    return agent_of(flags=STRICT)
 
 
 @pytest.fixture(scope="session")
 def sanitized_agent() -> NativeAgent:
     """Every overrun, every undefined operation ends it with a report."""
-    return build_native_agent(flags=(*STRICT, *SANITIZED), cache=BUILD)
+    return agent_of(flags=(*STRICT, *SANITIZED))
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_edgedevice.runners.native.building import build_native_agent
 from tests.native.agents import MODELS, TINY, Agents
-from tests.native.conftest import BUILD, STRICT, tflite_library
+from tests.native.builds import STRICT, agent_of
+from tests.native.conftest import tflite_library
 
 COMPILER = "aarch64-linux-gnu-gcc"
 EMULATOR = "qemu-aarch64-static"
@@ -27,7 +27,7 @@ pytestmark = [
 def emulated(tmp_path: Path) -> Agents:
     missing = [name for name in (COMPILER, EMULATOR) if not shutil.which(name)]
     assert not missing, f"{missing} not here: run ./tests/run, which installs them"
-    program = build_native_agent(compiler=[COMPILER], flags=STRICT, cache=BUILD)
+    program = agent_of(compiler=[COMPILER], flags=STRICT)
     runtimes = {"tflite": tflite_library("aarch64")}
     return Agents(program, runtimes, tmp_path / "emulated", emulator=(EMULATOR, "-L", str(ROOT)))
 

@@ -12,7 +12,7 @@ from pytest_edgedevice.errors import InfraError, MissingExtraError
 from pytest_edgedevice.runners.native import building
 from pytest_edgedevice.runners.native.building import SOURCES, build_native_agent
 from tests.native.agents import Agents
-from tests.native.conftest import STRICT
+from tests.native.builds import STRICT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -15,9 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_edgedevice.agent.wire import FrameReader, WireError
-from pytest_edgedevice.runners.native.building import LIBRARIES, SOURCES
+from pytest_edgedevice.runners.native.building import SOURCES
 from tests.native.agents import MODELS, TINY
-from tests.native.conftest import BUILD, STRICT
+from tests.native.builds import STRICT, harness_of
 from tests.native.wire import PREFIX
 
 if TYPE_CHECKING:
@@ -26,14 +25,7 @@ if TYPE_CHECKING:
 HARNESS = Path(__file__).with_name("fuzz.c")
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", *STRICT, f"-I{SOURCES}"]
 SANITIZERS = "address,undefined"
-ROUNDS = 10_000
-
-
-def compiled(program: Path, *command: str) -> Path:
-    parts = [str(path) for path in sorted(SOURCES.glob("*.c")) if path.name != "main.c"]
-    program.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*command, *FLAGS, str(HARNESS), *parts, *LIBRARIES, "-o", str(program)], check=True)
-    return program
+ROUNDS = 5_000
 
 
 class Harness:
@@ -57,9 +49,8 @@ class Harness:
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
-    program = compiled(tmp_path_factory.mktemp("fuzz") / "harness", "cc", f"-fsanitize={SANITIZERS}")
-    readers = Harness(program)
+def harness() -> Iterator[Harness]:
+    readers = Harness(harness_of(HARNESS, "cc", f"-fsanitize={SANITIZERS}", *FLAGS))
     yield readers
     readers.close()
 
@@ -151,9 +142,7 @@ def test_models_with_wrong_bytes_are_survived(harness: Harness, data: st.DataObj
 @pytest.mark.parametrize("what", ["frames", "models"])
 def test_a_fuzzer_finds_nothing(tmp_path: Path, what: str) -> None:
     assert shutil.which("clang"), "install clang: its libFuzzer looks for inputs that break the readers"
-    program = compiled(
-        BUILD / "fuzz" / f"target-{os.getpid()}", "clang", f"-fsanitize=fuzzer,{SANITIZERS}", "-DLIBFUZZER"
-    )
+    program = harness_of(HARNESS, "clang", f"-fsanitize=fuzzer,{SANITIZERS}", "-DLIBFUZZER", *FLAGS)
     seeds = tmp_path / "seeds"
     seeds.mkdir()
     if what == "models":
@@ -165,8 +154,5 @@ def test_a_fuzzer_finds_nothing(tmp_path: Path, what: str) -> None:
         )
         (seeds / "run").write_bytes(b"\1" + PREFIX.pack(b"EDG1", len(header), 4) + header + bytes(4))
     options = [f"-runs={ROUNDS}", "-seed=7", "-max_len=4096", f"-artifact_prefix={tmp_path}/"]
-    try:
-        done = subprocess.run([str(program), *options, str(seeds)], capture_output=True, timeout=300, check=False)
-    finally:
-        program.unlink()
+    done = subprocess.run([str(program), *options, str(seeds)], capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-3000:]

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_edgedevice.runners.native.building import LIBRARIES, SOURCES
 from tests.energy_devices import CASES, driven, write
-from tests.native.conftest import SANITIZED, STRICT
+from tests.native.builds import STRICT
+from tests.native.conftest import SANITIZED
 
 HARNESS = Path(__file__).with_name("energy.c")
 PARTS = ("energy.c", "energy_sources.c", "small_files.c")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import threading
 import time
 from pathlib import Path
@@ -72,9 +71,9 @@ def connections(server: PlainServer | HostileServer) -> list[str]:
 
 def _opened() -> Iterator[str]:
     """What this process has open."""
-    for number in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed while we look
-            yield str(Path("/proc/self/fd", number).readlink())
+            yield str(link.readlink())
 
 
 @contextlib.contextmanager

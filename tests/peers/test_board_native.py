@@ -15,10 +15,10 @@ from pytest_edgedevice import open_device
 from pytest_edgedevice.errors import MissingExtraError, UsageError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog
-from pytest_edgedevice.runners.native.building import build_native_agent
 from tests.board import Board, make, start_board
 from tests.board.making import SITE
-from tests.native.conftest import BUILD, tflite_library
+from tests.native.builds import agent_of
+from tests.native.conftest import tflite_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def catalog(home: Path, board: Board, **keys: object) -> Catalog:
 @pytest.mark.parametrize("engine", ["litert", "tflite"])
 def test_a_model_runs_there_and_nothing_is_left(home: Path, board: Board, engine: str) -> None:
     runtime = make() / SITE / "ai_edge_litert" / "libLiteRt.so" if engine == "litert" else tflite_library("aarch64")
-    program = build_native_agent(compiler=[COMPILER], cache=BUILD).path
+    program = agent_of(compiler=[COMPILER]).path
     images = np.random.default_rng(0).integers(-128, 128, (2, 8, 8), dtype=np.int8)
     with open_device("kitchen", catalog=catalog(home, board, agent=program, runtime=runtime)) as device:
         model = device.load(DIGITS, delegate="cpu")
@@ -88,7 +88,7 @@ def test_without_a_program_the_command_that_builds_it_is_told(home: Path, board:
 
 
 def test_a_program_for_this_host_is_refused_before_it_travels(home: Path, board: Board) -> None:
-    program = build_native_agent(cache=BUILD).path
+    program = agent_of().path
     text = "is built for x86_64, and kitchen is linux-aarch64"
     with (
         open_device("kitchen", catalog=catalog(home, board, agent=program)) as device,

@@ -19,6 +19,7 @@ from pytest_edgedevice.transports.local import LocalTransport
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_edgedevice.runners.loaded import LoadedModel
     from pytest_edgedevice.values import Array
 
 ROOT = Path(__file__).parents[2]
@@ -48,20 +49,40 @@ def litert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
         yield desk
 
 
+@pytest.fixture(scope="module")
+def tflite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    with opened("tflite", tmp_path_factory.mktemp("device")) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def one_input(litert: Device) -> Iterator[LoadedModel]:
+    with litert.load(TINY / "nan.tflite") as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def two_inputs(litert: Device) -> Iterator[LoadedModel]:
+    with litert.load(TINY / "add_float32.tflite") as model:
+        yield model
+
+
 def outputs(device: Device, name: str, inputs: Any, **options: Any) -> dict[str, Any]:
     with device.load(TINY / f"{name}.tflite", **options) as model:
         return dict(model.run(inputs).outputs)
 
 
+@pytest.mark.tflite
 @pytest.mark.parametrize("path", sorted(TINY.glob("copy_*.tflite")), ids=lambda path: path.stem)
-def test_every_dtype_comes_back_byte_for_byte(device: Device, path: Path) -> None:
+def test_every_dtype_comes_back_byte_for_byte(tflite: Device, path: Path) -> None:
+    """As with LiteRT, which has all of them in the contract of devices."""
     dtype = np.dtype(path.stem.removeprefix("copy_"))
     raw = np.random.default_rng(0).integers(0, 256, 3 * 4 * dtype.itemsize, dtype=np.uint8)
     if dtype == np.bool_:
         raw &= 1
     sent: Array = raw.view(dtype).reshape(3, 4)
-    with device.load(path) as model:
-        if model.info.engine == "tflite" and dtype == np.uint16:
+    with tflite.load(path) as model:
+        if dtype == np.uint16:
             with pytest.raises(ModelError, match="does not take input 'x'"):
                 model.run({"x": sent})
             return
@@ -90,9 +111,10 @@ def test_inputs_are_told_apart_by_name(device: Device) -> None:
     ],
 )
 def test_names_and_batches_of_odd_models(device: Device, name: str, source: str, target: str) -> None:
-    assert list(outputs(device, name, {source: ROW})) == [target]
+    found = outputs(device, name, {source: ROW})
+    assert list(found) == [target]
     if name != "unnamed":
-        assert np.array_equal(outputs(device, name, {source: ROW})[target], 2 * ROW)
+        assert np.array_equal(found[target], 2 * ROW)
 
 
 def test_a_model_without_a_batch_dimension_gets_a_sample_axis(device: Device) -> None:
@@ -129,27 +151,27 @@ def test_samples_do_not_see_each_other(device: Device, name: str) -> None:
     assert rows == [[[1.0]] * 5] * 2
 
 
-@pytest.mark.parametrize("delegate", ["default", "xnnpack", "cpu", "reference"])
-def test_the_face_detector_agrees_with_itself_under_every_delegate(device: Device, delegate: str) -> None:
+def test_the_face_detector_agrees_with_itself_under_every_delegate(device: Device) -> None:
     image = np.random.default_rng(0).uniform(-1, 1, (2, 128, 128, 3)).astype(np.float32)
-    found = []
-    for one in ("reference", delegate):
-        with device.load(MODELS / "face_detector.tflite", delegate=one) as model:
+    found = {}
+    for delegate in ("reference", "default", "xnnpack", "cpu"):
+        with device.load(MODELS / "face_detector.tflite", delegate=delegate) as model:
             assert model.placement.complete
-            found.append(model.run(image).outputs)
-    for name in found[0]:
-        assert np.allclose(found[0][name], found[1][name], atol=1e-2), name
+            found[delegate] = model.run(image).outputs
+    for name, expected in found["reference"].items():
+        for delegate, outputs in found.items():
+            assert np.allclose(outputs[name], expected, atol=1e-2), (delegate, name)
 
 
 @pytest.mark.tflite
 @pytest.mark.parametrize("name", ["face_detector", "digits_float32"])
-def test_both_runtimes_give_the_same_outputs(litert: Device, tmp_path: Path, name: str) -> None:
+def test_both_runtimes_give_the_same_outputs(litert: Device, tflite: Device, name: str) -> None:
     path = MODELS / f"{name}.tflite"
     with litert.load(path) as model:
         shape = model.info.inputs[0].shape[1:]
         inputs = np.random.default_rng(0).uniform(0, 1, (2, *shape)).astype(np.float32)
         expected = model.run(inputs).outputs
-    with opened("tflite", tmp_path) as other, other.load(path) as model:
+    with tflite.load(path) as model:
         assert model.info.engine_version == "2.14.0"
         found = model.run(inputs).outputs
     assert list(found) == list(expected)
@@ -182,7 +204,7 @@ def test_the_default_says_what_ran(device: Device) -> None:
         assert (model.placement.requested, model.placement.proven, model.placement.delegated) == ("default", "cpu", 0)
 
 
-@pytest.mark.parametrize("length", [1, 4, 7, 8, 16, 64, 200, 400, 550])
+@pytest.mark.parametrize("length", [1, 7, 64, 550])
 def test_a_truncated_model_is_a_model_error(litert: Device, tmp_path: Path, length: int) -> None:
     path = tmp_path / "cut.tflite"
     path.write_bytes((TINY / "add_float32.tflite").read_bytes()[:length])
@@ -247,9 +269,11 @@ def test_a_refused_sample_late_in_a_run_leaves_the_model_usable(litert: Device) 
         (np.full((1, 4), np.nan, np.float32), "input 'x' holds NaN, first at sample 0 [0]"),
     ],
 )
-def test_inputs_that_do_not_fit_are_refused_before_anything_runs(litert: Device, inputs: Any, text: str) -> None:
-    with litert.load(TINY / "nan.tflite") as model, pytest.raises(InputError) as raised:
-        model.run(inputs)
+def test_inputs_that_do_not_fit_are_refused_before_anything_runs(
+    one_input: LoadedModel, inputs: Any, text: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        one_input.run(inputs)
     assert text in str(raised.value)
 
 
@@ -262,9 +286,9 @@ def test_inputs_that_do_not_fit_are_refused_before_anything_runs(litert: Device,
         ({"a": [ROW[0]], "b": [ROW[0]] * 2}, "inputs have different numbers of samples: {'a': 1, 'b': 2}"),
     ],
 )
-def test_inputs_that_do_not_fit_each_other_are_refused(litert: Device, inputs: Any, text: str) -> None:
-    with litert.load(TINY / "add_float32.tflite") as model, pytest.raises(InputError) as raised:
-        model.run(inputs)
+def test_inputs_that_do_not_fit_each_other_are_refused(two_inputs: LoadedModel, inputs: Any, text: str) -> None:
+    with pytest.raises(InputError) as raised:
+        two_inputs.run(inputs)
     assert text in str(raised.value)
 
 
@@ -285,9 +309,9 @@ def test_an_accelerator_that_is_not_here_is_refused_in_one_line(litert: Device, 
 
 
 @pytest.mark.tflite
-def test_accelerators_need_litert(tmp_path: Path) -> None:
-    with opened("tflite", tmp_path) as desk, pytest.raises(DelegateError, match=r"with tflite .*, offers default"):
-        desk.load(TINY / "nan.tflite", delegate="gpu")
+def test_accelerators_need_litert(tflite: Device) -> None:
+    with pytest.raises(DelegateError, match=r"with tflite .*, offers default"):
+        tflite.load(TINY / "nan.tflite", delegate="gpu")
 
 
 def test_a_runtime_that_is_not_installed_names_the_command_that_installs_it(litert: Device) -> None:
