@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.runners.battery import with_battery
 from pytest_edgedevice.runners.samples import batches, refuse_nan
 from pytest_edgedevice.runners.staged import module_content, raw_sample
 
@@ -58,7 +59,7 @@ class Watched(ABC):
         check_number("seconds", seconds, most=MOST_SECONDS)
         sample = self._sample(inputs)
         found = self._cared(lambda: self._backend.resources(sample, seconds=seconds))
-        return dataclasses.replace(found, model_bytes=self.info.size_bytes, load_ms=self.load_ms)
+        return with_battery(dataclasses.replace(found, model_bytes=self.info.size_bytes, load_ms=self.load_ms))
 
     def stream(self, frames: Inputs | None = None, *, fps: float = 30.0, seconds: float = 10.0) -> Stream:
         """Offer frames at a rate on the device, and tell how the model keeps up; the latest frame wins.

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_LINES = 2000
 MOST_LINE = 1000
 COLDEST_C, HOTTEST_C = -60.0, 200.0
+LEAST_MV, MOST_MV = 1000, 30_000
+"""Some makers tell volts or microvolts under the same name."""
+MOST_UAH = 100_000_000
 _THERMAL_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 _CHARGING, _FULL = "2", "5"
 _TEMPERATURE = re.compile(r"Temperature\{mValue=([-+.\w]{1,30}), ?mType=(-?\d{1,6}), ?mName=([^,}]{0,100})")
@@ -27,7 +30,10 @@ _CPU, _GPU, _SKIN, _NPU = "0", "1", "3", "9"
 
 
 def battery(text: str) -> dict[str, Fact]:
-    """``battery_percent``, ``battery_c`` and ``charging``, as far as ``dumpsys battery`` tells them."""
+    """``battery_percent``, ``battery_c``, ``battery_mv``, ``battery_charge_uah`` and ``charging``.
+
+    As far as ``dumpsys battery`` tells them: the charge that is left is told since Android 8, in microampere hours.
+    """
     told: dict[str, str] = {}
     for line in _lines(text):
         name, colon, value = line.partition(":")
@@ -43,6 +49,11 @@ def battery(text: str) -> dict[str, Fact]:
     # a device without a sensor says 0
     if tenths and COLDEST_C <= tenths / 10 <= HOTTEST_C:
         found["battery_c"] = tenths / 10
+    millivolts, charge = _number(told.get("voltage")), _number(told.get("Charge counter"))
+    if millivolts is not None and LEAST_MV <= millivolts <= MOST_MV:
+        found["battery_mv"] = round(millivolts)
+    if charge is not None and 0 < charge <= MOST_UAH:
+        found["battery_charge_uah"] = round(charge)
     plugged = [value == "true" for name, value in told.items() if name.endswith(" powered")]
     if told.get("status") in {_CHARGING, _FULL} or any(plugged):
         found["charging"] = True

@@ -154,7 +154,21 @@ BATTERY = """Current Battery Service state:
 )
 def test_a_battery_is_charging_when_it_is_plugged_or_says_so(usb: str, status: int, charging: bool) -> None:
     told = adb_dumpsys.battery(BATTERY.format(usb=usb, status=status, scale=82, tenths=305))
-    assert told == {"battery_percent": 50, "battery_c": 30.5, "charging": charging}
+    known = {"battery_percent": 50, "battery_c": 30.5, "battery_charge_uah": 1}
+    assert told == {**known, "charging": charging}
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("voltage: 4187\nCharge counter: 2801000", {"battery_mv": 4187, "battery_charge_uah": 2801000}),
+        ("voltage: 4\nCharge counter: 0", {}),
+        ("voltage: 4187000\nCharge counter: -2147483648", {}),
+        ("voltage: \nCharge counter: x", {}),
+    ],
+)
+def test_charge_and_voltage_are_told_in_their_units_or_not(lines: str, told: dict[str, int]) -> None:
+    assert adb_dumpsys.battery(lines) == told
 
 
 @pytest.mark.parametrize("tenths", ["0", "99999", "nan", "x", ""])
