@@ -1,4 +1,4 @@
-"""What the plugin costs a project without device tests.
+"""What the plugin costs a project without device tests, and how soon the command line answers.
 
 python -m benchmarks.startup [--rounds 41]
 """
@@ -23,7 +23,12 @@ def pytest_unconfigure(config):
 """
 # without a cache pytest compiles every plugin's modules anew at each start, which is nothing that users do
 CACHED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+HELP = "import sys; sys.argv = ['edgedevice', '--help']; from pytest_edgedevice.cli import main; main()"
 OTHERS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:playwright", "-p", "no:xdist"]
+
+
+def python(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=CACHED)
 
 
 def main() -> bool:
@@ -41,12 +46,20 @@ def main() -> bool:
 
         ours, theirs = interleave([run, lambda: run("-p", "no:edgedevice")], rounds)
         clean = "HEAVY []" in run()
+    help_, bare = interleave([lambda: python("-c", HELP), lambda: python("-c", "")], rounds)
+    told = statistics.median(help_) * 1e3
     # of pairs that ran one after the other: what the machine does meanwhile moves both
     cost = statistics.median(a - b for a, b in zip(ours, theirs, strict=True)) * 1e3
     return all(
         [
             row("pytest start-up with the plugin - without it", f"{cost:+.1f} ms", "at most 10 ms", met=cost <= 10),
             row("numpy, PIL and runtimes in `sys.modules`", "absent" if clean else "present", "absent", met=clean),
+            row(
+                f"`edgedevice --help` (Python alone: {statistics.median(bare) * 1e3:.0f} ms)",
+                f"{told:.0f} ms",
+                "at most 150 ms",
+                met=told <= 150,
+            ),
         ]
     )
 

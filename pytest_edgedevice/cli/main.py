@@ -22,7 +22,7 @@ EXIT_CODES = "exit codes: 0 fine, 1 something is wrong or not done, 2 misused"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; usage errors raise ``SystemExit(2)``, as argparse does."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no umlauts is no reason to fail
     try:
@@ -59,7 +59,8 @@ def _on_windows() -> bool:
     return os.name == "nt"
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; what each command takes is its own affair."""
     parser = argparse.ArgumentParser(
         prog="edgedevice",
         description="Devices that neural networks are tested on: which there are, who holds them, what is missing.",

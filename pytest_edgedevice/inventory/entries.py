@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.values import Fact
 
-KEYS = ("spec", "kind", "address", "tags", "facts", "folder", "python", "engine", "cache_mb", "validity", *RUNNING_KEYS)
+KEYS = ("spec", "kind", "address", "tags", "facts", "folder", "python", "engine", "cache_mb", "labels", "delegates",
+        "validity", *RUNNING_KEYS)  # fmt: skip
 ENGINES = ("litert", "tflite")
 MOST_CACHE_MB = 1_000_000
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -42,6 +43,8 @@ class DeviceEntry:
         python: Interpreter that runs the agent there; None for the link's default.
         engine: Engine to use when the test names none; None for the device's default.
         cache_mb: How many megabytes of models may stay there between sessions; 0 for none.
+        labels: Of the CI runner that the device is attached to.
+        delegates: Those that CI runs tests with there; empty leaves them to the tests' markers.
         running: How models are run there.
         rules: What becomes of a measurement there under conditions that disturb it.
     """
@@ -54,6 +57,8 @@ class DeviceEntry:
     python: str | None = None
     engine: str | None = None
     cache_mb: int = 0
+    labels: tuple[str, ...] = ()
+    delegates: tuple[str, ...] = ()
     running: Running = field(default_factory=Running)
     rules: Rules = field(default_factory=Rules)
 
@@ -105,6 +110,8 @@ class EntryReader(TableReader):
             python=self._text("python"),
             engine=self._engine(),
             cache_mb=self._cache_mb(),
+            labels=self._plain_texts("labels", '["self-hosted", "kitchen"]'),
+            delegates=self._plain_texts("delegates", '["cpu", "gpu"]'),
             running=RunningReader(self._where, self._table, base=self._base).read(),
             rules=rules_of(f"{self._where[:-1]}.validity]", self._table, self._rules),
         )
@@ -181,6 +188,16 @@ class EntryReader(TableReader):
         if engine is not None and engine not in ENGINES:
             self._fail(f"engine {engine!r} is no name of an engine", f"engines: {', '.join(ENGINES)}")
         return engine
+
+    def _plain_texts(self, key: str, example: str) -> tuple[str, ...]:
+        texts = self._texts(key)
+        for text in texts:
+            if not text or text != text.strip() or not text.isprintable() or text.startswith("-"):
+                self._fail(
+                    f"{key} holds {text[:80]!r}: empty, padded, starting with a dash or with control characters",
+                    f"write {key} = {example}",
+                )
+        return tuple(dict.fromkeys(texts))
 
     def _cache_mb(self) -> int:
         size = self._table.get("cache_mb", 0)

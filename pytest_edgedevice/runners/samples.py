@@ -206,9 +206,9 @@ def packed(arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], list[memo
     return entries, [memoryview(array.reshape(-1).view(np.uint8)) for array in whole.values()]
 
 
-def random_sample(spec: TensorSpec) -> Array:
+def random_sample(spec: TensorSpec, *, seed: int = 0) -> Array:
     """One sample of repeatable values: 0 to 1 for floats, the whole range for 8 bit integers, else 0 or 1."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     shape = (1, *(1 if size == -1 else size for size in spec.shape))
     kind = np.dtype(spec.dtype)
     if kind.kind in "fc":

@@ -14,7 +14,7 @@ import pytest
 
 from fixtures.recipes import digits
 from pytest_edgedevice import __version__, errors, plugin
-from pytest_edgedevice.cli.main import _parser
+from pytest_edgedevice.cli.main import build_parser
 from pytest_edgedevice.device import DELEGATES
 from pytest_edgedevice.inventory import Inventory, load_inventory, locate
 from pytest_edgedevice.leases import folder
@@ -200,7 +200,7 @@ def test_every_command_uses_options_that_there_are(pytester: pytest.Pytester) ->
             if program == "pytest":
                 assert {one for one in arguments if one.startswith("--")} <= known, part
             elif program == "edgedevice":
-                _parser().parse_args(arguments)
+                build_parser().parse_args(arguments)
             else:
                 assert part in ("pip install .", "./tests/run", "pip install 'pytest-edgedevice[adb]'")
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_edgedevice.cli.commands import (
     build_agent,
     compare,
+    completion,
     doctor,
+    init,
     list_,
+    matrix,
     merge,
     recheck,
     record,
@@ -42,6 +45,7 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, Command] = {
+    "init": init,
     "list": list_,
     "who": who,
     "release": release,
@@ -55,5 +59,7 @@ COMMANDS: Mapping[str, Command] = {
     "merge": merge,
     "compare": compare,
     "trend": trend,
+    "matrix": matrix,
+    "completion": completion,
 }
 """In the order of the help."""
