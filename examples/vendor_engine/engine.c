@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { MOST_TEXT = 1 << 20, MOST_UNITS = 4096, PATH_CHARS = 4096 };
@@ -26,6 +27,7 @@ typedef struct {
 typedef struct {
     char op[16], nonce[64], delegate[64];
     long long samples, runs, warmup, batch, max_ns;
+    int stages;
 } Manifest;
 
 static char folder[PATH_CHARS - 64];
@@ -132,6 +134,8 @@ static Manifest read_manifest(void)
                      .warmup = number(text, "warmup"),
                      .batch = number(text, "batch"),
                      .max_ns = number(text, "max_ns")};
+    const char *stages = member(text, "stages");
+    told.stages = stages && *stages == 't';
     copy_text(text, "nonce", nonce, sizeof nonce);
     if (number(text, "contract") != 1) {
         fail("internal", "this engine speaks contract 1");
@@ -208,6 +212,38 @@ static void infer(const Model *model, const float *input, float *output)
     }
 }
 
+/* What an app does before: grey values within the range that the model was trained on. */
+static void prepare(const Model *model, const float *image, float *input)
+{
+    for (uint32_t at = 0; at < model->inputs; at++) {
+        input[at] = fminf(fmaxf(image[at], 0), 1);
+    }
+}
+
+/* What an app does after: the digit, or -1 where none is likely. */
+static int decide(const Model *model, const float *output)
+{
+    uint32_t best = 0;
+    for (uint32_t at = 1; at < model->outputs; at++) {
+        best = output[at] > output[best] ? at : best;
+    }
+    return output[best] > 0.5F ? (int)best : -1;
+}
+
+/* Most memory of this process that was resident at a time. */
+static long long peak_bytes(void)
+{
+    struct rusage used;
+    return getrusage(RUSAGE_SELF, &used) ? 0 : (long long)used.ru_maxrss * 1024;
+}
+
+static int64_t processor_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static FILE *begin_result(void)
 {
     FILE *result = open_in_folder("result.json", "w");
@@ -215,9 +251,9 @@ static FILE *begin_result(void)
     return result;
 }
 
-static void write_times(FILE *result, const int64_t *times, long long count)
+static void write_times(FILE *result, const char *name, const int64_t *times, long long count)
 {
-    fprintf(result, "\"inference_ns\": [");
+    fprintf(result, "\"%s\": [", name);
     for (long long at = 0; at < count; at++) {
         fprintf(result, "%s%" PRId64, at ? ", " : "", times[at]);
     }
@@ -259,34 +295,56 @@ static void run(const Model *model, const Manifest *told, const float *inputs)
     FILE *result = begin_result();
     fprintf(result, "\"outputs\": [{\"name\": \"probabilities\", \"file\": \"probabilities.raw\", ");
     fprintf(result, "\"dtype\": \"float32\", \"shape\": [%zu, 1, %u]}], ", count, model->outputs);
-    write_times(result, times, told->samples);
+    write_times(result, "inference_ns", times, told->samples);
     fprintf(result, "}\n");
     fclose(result);
 }
 
-static void measure(const Model *model, const Manifest *told, const float *input)
+static void measure(const Model *model, const Manifest *told, const float *image, long long before_load)
 {
-    int64_t *times = malloc(((size_t)told->runs + 1) * sizeof *times);
+    size_t room = (size_t)told->runs + 1;
+    int64_t *times = malloc(3 * room * sizeof *times);
     float *output = malloc(model->outputs * sizeof *output);
-    if (!times || !output) {
+    float *input = malloc(((size_t)model->inputs + 1) * sizeof *input);
+    if (!times || !output || !input) {
         fail("memory", "no memory for the series");
     }
+    int64_t *before = times + room, *after = before + room;
+    prepare(model, image, input);
     for (long long at = 0; at < told->warmup; at++) {
         infer(model, input, output);
     }
     long long count = 0;
-    int64_t begin = now_ns(), end = begin;
+    int digit = 0;
+    int64_t processor = processor_ns(), begin = now_ns(), end = begin;
     while (count < told->runs && (!count || !told->max_ns || end - begin <= told->max_ns)) {
+        int64_t came = now_ns();
+        if (told->stages) {
+            prepare(model, image, input);
+        }
         int64_t start = now_ns();
         for (long long at = 0; at < told->batch; at++) {
             infer(model, input, output);
         }
         end = now_ns();
+        if (told->stages) {
+            digit += decide(model, output);
+        }
+        before[count] = start - came;
+        after[count] = now_ns() - end;
         times[count++] = (end - start) / told->batch;
     }
+    processor = processor_ns() - processor;
     FILE *result = begin_result();
-    write_times(result, times, count);
-    fprintf(result, "}\n");
+    if (told->stages) {
+        write_times(result, "before_ns", before, count);
+        fprintf(result, ", ");
+        write_times(result, "after_ns", after, count);
+        fprintf(result, ", \"digits_seen\": %d, ", digit);
+    }
+    write_times(result, "inference_ns", times, count);
+    fprintf(result, ", \"usage\": {\"counter\": \"ru_maxrss of the engine's process\", \"peak_bytes\": %lld, ", peak_bytes());
+    fprintf(result, "\"before_load_bytes\": %lld, \"cpu_ns\": %" PRId64 "}}\n", before_load, processor);
     fclose(result);
 }
 
@@ -301,6 +359,7 @@ int main(int argc, char **argv)
     if (strcmp(told.delegate, "default") && strcmp(told.delegate, "cpu")) {
         fail("delegate", "this engine runs on the processor only");
     }
+    long long before_load = peak_bytes();
     int64_t began = now_ns();
     Model model = load_model(argv[2]);
     int64_t load_ns = now_ns() - began;
@@ -314,7 +373,7 @@ int main(int argc, char **argv)
     if (!strcmp(told.op, "run")) {
         run(&model, &told, inputs);
     } else if (!strcmp(told.op, "measure")) {
-        measure(&model, &told, inputs);
+        measure(&model, &told, inputs, before_load);
     } else {
         fail("unsupported", "this engine can describe, run and measure");
     }

@@ -18,3 +18,12 @@ def test_the_engine_agrees_with_the_server(edge_model, edge_golden, edge_check):
 
 def test_the_engine_is_fast(edge_model, edge_check):
     edge_check.latency(edge_model("digits.vend"), p99_ms=5)
+
+
+def test_the_whole_way_of_an_image_is_fast(edge_model, edge_check):
+    """The engine times what it does before and after an inference itself; see COMMAND.md."""
+    edge_check.stages(edge_model("digits.vend"), total_ms=10, before_ms=5, quantile=0.9)
+
+
+def test_the_engine_is_small(edge_model, edge_check):
+    edge_check.memory(edge_model("digits.vend"), max_mb=64, of="process")

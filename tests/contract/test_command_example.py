@@ -75,7 +75,7 @@ def test_the_example_passes_on_this_machine(tmp_path: Path) -> None:
     engine(tmp_path)
     done = pytest_on(device_file(tmp_path, "local"), os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_a_delegate_that_the_engine_lacks_is_refused_in_its_own_words(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_example_passes_on_a_board_and_leaves_nothing_there(tmp_path: Path) 
             device_file(tmp_path, board.device),
             board.environment(),
         )
-        assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+        assert "3 failed, 1 passed" in done.stdout, done.stdout + done.stderr
         assert "the device is emulated, so its times say nothing" in done.stdout
         assert board.left() == []
 
@@ -115,5 +115,5 @@ def test_the_example_passes_on_a_phone_whatever_tools_it_has(tmp_path: Path, too
         start_phone(tmp_path / "phone", serial=f"VENDOR-{tools}", tools=tools) as phone,
     ):
         done = pytest_on(device_file(tmp_path, f"adb:{phone.address}"), server.environment)
-        assert "2 passed" in done.stdout, done.stdout + done.stderr
+        assert "4 passed" in done.stdout, done.stdout + done.stderr
         until_gone(phone)

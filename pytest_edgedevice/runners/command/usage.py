@@ -1,4 +1,4 @@
-"""What a user's own program tells of its cost: the member ``usage`` of a result, checked field by field. See COMMAND.md."""
+"""What a user's own program tells of its cost: ``usage`` of a result, checked field by field. See COMMAND.md."""
 
 from __future__ import annotations
 

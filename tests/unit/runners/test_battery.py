@@ -10,8 +10,8 @@ import pytest
 from pytest_edgedevice.findings import Resources
 from pytest_edgedevice.runners.battery import SOURCE, with_battery
 
-BEFORE = {"battery_charge_uah": 2_803_125, "battery_mv": 4000, "charging": False}
-AFTER = {**BEFORE, "battery_charge_uah": 2_800_625}
+BEFORE = {"battery_charge_uah": 2_803_131, "battery_mv": 4000, "charging": False}
+AFTER = {**BEFORE, "battery_charge_uah": 2_800_631}
 FOUND = Resources(100, 5.0, inferences=1000, wall_ms=40_000.0, problems={"energy": "no sensor", "memory": "none"})
 
 
