@@ -6,14 +6,13 @@ looked up. Raises only ``GoldenError``, which names file, JSON path and remedy.
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens.fields import Field, nearest, read_json
 from pytest_edgedevice.goldens.inputs import Input, read_input
+from pytest_edgedevice.goldens.provenance import Provenance, parse_provenance, sha256_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -31,26 +30,8 @@ KEYS = (
     "constant_outputs",
     "tags",
     "provenance",
+    "files",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where the references came from.
-
-    Attributes:
-        model_sha256: The model files they speak for: the server's and its conversions; empty for any.
-        framework: What computed them, e.g. ``scikit-learn``.
-        version: Version of that framework.
-        date: Day of the recording, ISO 8601.
-        note: Free text.
-    """
-
-    model_sha256: tuple[str, ...] = ()
-    framework: str = ""
-    version: str = ""
-    date: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +53,7 @@ class Document:
         references: Field with the NPZ file's name; None when there are none yet.
         outputs: Server output name to device output name, where they differ.
         constant_outputs: Server output names that may be constant.
+        files: Files of the inputs by path, with their SHA-256; those listed may lie elsewhere.
     """
 
     root: Field
@@ -83,6 +65,7 @@ class Document:
     constant_outputs: tuple[str, ...]
     tags: tuple[str, ...]
     provenance: Provenance
+    files: Mapping[str, Field]
 
 
 def read_document(folder: Path) -> Document:
@@ -119,6 +102,7 @@ def read_document(folder: Path) -> Document:
         constant_outputs=_texts(top, "constant_outputs"),
         tags=tags,
         provenance=parse_provenance(top.get("provenance")),
+        files=_files(top.get("files"), inputs, samples),
     )
 
 
@@ -177,15 +161,35 @@ def _references(field: Field | None, inputs: Mapping[str, Input], samples: tuple
         return None
     if not field.text().endswith(".npz"):
         field.fail(f"is {field.value!r}, but an NPZ file is needed", hint="store them with numpy.savez")
-    places = [one.array for one in inputs.values() if one.array is not None]
-    places += [file for sample in samples or () for file in sample.files.values()]
-    for place in places:
-        if place.text().partition("#")[0] == field.value:  # a recording would write over it
+    for place in _places(inputs, samples):
+        if file_of(place) == field.value:  # a recording would write over it
             field.fail(
                 f"{field.value!r} is the file of {place.path} as well",
                 hint="give references a file of their own",
             )
     return field
+
+
+def _places(inputs: Mapping[str, Input], samples: tuple[Sample, ...] | None) -> list[Field]:
+    """Every field that names a file of the inputs."""
+    places = [one.array for one in inputs.values() if one.array is not None]
+    return places + [file for sample in samples or () for file in sample.files.values()]
+
+
+def file_of(place: Field) -> str:
+    """The file in a path such as ``batch.npz#image``."""
+    name, sign, _ = place.text().partition(".npz#")
+    return name + ".npz" if sign else name
+
+
+def _files(field: Field | None, inputs: Mapping[str, Input], samples: tuple[Sample, ...] | None) -> dict[str, Field]:
+    if field is None:
+        return {}
+    hashes = field.members()
+    unknown_names(field, hashes, {file_of(place) for place in _places(inputs, samples)}, what="file of an input")
+    for one in hashes.values():
+        sha256_text(one)
+    return hashes
 
 
 def _outputs(field: Field | None) -> dict[str, str]:
@@ -198,37 +202,6 @@ def _outputs(field: Field | None) -> dict[str, str]:
             field.child(server).fail(f"{device!r} is the name for {taken[device]!r} already", hint="rename one")
         taken[device] = server
     return names
-
-
-def parse_provenance(field: Field | None) -> Provenance:
-    """Check the document's ``provenance``; all its fields are optional."""
-    if field is None:
-        return Provenance()
-    keys = field.members(known=("model_sha256", "framework", "version", "date", "note"))
-    hashes: tuple[str, ...] = ()
-    if "model_sha256" in keys:
-        given = keys["model_sha256"]
-        if given.value == []:
-            given.fail("is empty", hint="list the models, or leave it out for any model")
-        hashes = tuple(_sha256(one) for one in ([given] if isinstance(given.value, str) else given.entries()))
-    texts = {key: keys[key].text() for key in ("framework", "version", "date", "note") if key in keys}
-    if "date" in keys:
-        _date(keys["date"], texts["date"])
-    return Provenance(hashes, **texts)
-
-
-def _sha256(field: Field) -> str:
-    text = field.text().lower()
-    if not re.fullmatch("[0-9a-f]{64}", text):
-        field.fail(f"is {text[:40]!r}, but 64 hexadecimal digits are needed", hint="sha256sum MODEL prints them")
-    return text
-
-
-def _date(field: Field, text: str) -> None:
-    try:
-        dt.date.fromisoformat(text)
-    except ValueError:
-        field.fail(f"{text!r} is no date", hint="write it as 2025-01-31")
 
 
 def _label(field: Field) -> str:

@@ -21,7 +21,7 @@ from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens.fields import Field, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_BYTES = 2 << 30  # of one file's arrays, unpacked: far above any golden, far below a bomb's
@@ -111,12 +111,16 @@ def inside(place: Field, relative: str) -> Path:
     return file
 
 
-def within(place: Field, relative: str) -> Path:
+def within(place: Field, relative: str, *, elsewhere: Mapping[str, Path] | None = None) -> Path:
     """The existing file that ``relative`` names, proven to lie inside the document's folder.
+
+    ``elsewhere`` has those that may lie outside, because their hash is known.
 
     Raises:
         GoldenError: It leads out of the folder, or is no file.
     """
+    if elsewhere and relative in elsewhere:
+        return elsewhere[relative]
     file = inside(place, relative)
     try:
         found = file.is_file()
@@ -127,7 +131,13 @@ def within(place: Field, relative: str) -> Path:
     return file
 
 
-def stored(place: Field, reference: str, *, seen: dict[str, dict[str, Stored]] | None = None) -> Stored:
+def stored(
+    place: Field,
+    reference: str,
+    *,
+    seen: dict[str, dict[str, Stored]] | None = None,
+    elsewhere: Mapping[str, Path] | None = None,
+) -> Stored:
     """Look at the header of ``x.npy`` or ``x.npz#member``; no values are read.
 
     ``seen`` keeps the members of archives from call to call, for sets with a member a sample.
@@ -135,21 +145,21 @@ def stored(place: Field, reference: str, *, seen: dict[str, dict[str, Stored]] |
     name, sign, member = reference.partition(".npz#")
     if sign:
         archives = {} if seen is None else seen
-        known = archives.get(name) or archives.setdefault(name, members(place, name + ".npz"))
+        known = archives.get(name) or archives.setdefault(name, members(place, name + ".npz", elsewhere=elsewhere))
         if member not in known:
             place.fail(f"{name}.npz has no array {member!r}", hint=nearest(member, known))
         return replace(known[member], place=place)
     if reference.endswith(".npz"):
-        first = next(iter(members(place, reference)), "name")
+        first = next(iter(members(place, reference, elsewhere=elsewhere)), "name")
         place.fail(f"{reference!r} does not say which array", hint=f"write {reference + '#' + first!r}")
-    file = within(place, reference)
+    file = within(place, reference, elsewhere=elsewhere)
     with _decoding(place, file.name), file.open("rb") as stream:
         return _look(stream, file, None, place=place, size_bytes=file.stat().st_size)
 
 
-def members(place: Field, relative: str) -> dict[str, Stored]:
+def members(place: Field, relative: str, *, elsewhere: Mapping[str, Path] | None = None) -> dict[str, Stored]:
     """Every array of an NPZ file by name, by its header; sizes are checked, no values are read."""
-    file = within(place, relative)
+    file = within(place, relative, elsewhere=elsewhere)
     found: dict[str, Stored] = {}
     with _decoding(place, file.name), zipfile.ZipFile(file) as archive:
         infos = archive.infolist()

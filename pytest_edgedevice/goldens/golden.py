@@ -13,14 +13,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import GoldenError
-from pytest_edgedevice.goldens import blindness, matching, references
-from pytest_edgedevice.goldens.document import NAME, Document, Provenance, Sample, read_document
+from pytest_edgedevice.goldens import blindness, kept, matching, references
+from pytest_edgedevice.goldens.document import NAME, Document, Sample, read_document
 from pytest_edgedevice.goldens.fields import nearest
 from pytest_edgedevice.goldens.samples import Samples, plan
 
 if TYPE_CHECKING:
     import os
 
+    from pytest_edgedevice.goldens.preprocess import Preprocessing
+    from pytest_edgedevice.goldens.provenance import Provenance
     from pytest_edgedevice.values import ModelInfo
 
 Reference = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -29,11 +31,12 @@ Reference = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 class Source:
     """A whole set as it lies on disk; metadata is checked when it is made, arrays are read once."""
 
-    def __init__(self, folder: Path, *, with_references: bool = True) -> None:
+    def __init__(self, folder: Path, *, with_references: bool = True, inputs: Sequence[Path] = ()) -> None:
         self.document: Document = read_document(folder)
         self.folder = folder
+        self._elsewhere = kept.elsewhere(self.document, inputs)
         self.samples: tuple[Sample, ...]
-        self.samples, self._readers = plan(self.document)
+        self.samples, self._readers = plan(self.document, self._elsewhere)
         self.stored = references.find(self.document, len(self.samples)) if with_references else {}
 
     @property
@@ -48,7 +51,8 @@ class Source:
 
     @cached_property
     def inputs(self) -> Mapping[str, Samples]:
-        """Inputs of all samples, checked for NaN and duplicates."""
+        """Inputs of all samples, checked for NaN and duplicates; their files are those that were recorded."""
+        kept.check_hashes(self.document, self._elsewhere)
         loaded = {name: read() for name, read in self._readers.items()}
         blindness.check_inputs(loaded, self.ids, where=self.where)
         return MappingProxyType(loaded)
@@ -114,6 +118,12 @@ class Golden:
         names = references.device_names(self._source.document, servers)
         return self._pick({names[server]: samples for server, samples in servers.items()})
 
+    @property
+    def preprocessing(self) -> Mapping[str, Preprocessing]:
+        """How images become inputs, by input name; nothing for inputs that are arrays."""
+        inputs = self._source.document.inputs
+        return MappingProxyType({name: one.steps for name, one in inputs.items() if one.array is None})
+
     def select(self, tag: str) -> Golden:
         """The samples that carry ``tag``, as a golden of its own.
 
@@ -160,18 +170,24 @@ class Golden:
         return MappingProxyType({name: _rows(samples, self._picked) for name, samples in values.items()})
 
 
-def load_golden(folder: str | os.PathLike[str], *, reference: Reference | None = None) -> Golden:
+def load_golden(
+    folder: str | os.PathLike[str],
+    *,
+    reference: Reference | None = None,
+    inputs: Sequence[str | os.PathLike[str]] = (),
+) -> Golden:
     """Load a golden set: its metadata and all files' headers at once, its values on first access.
 
     Args:
         folder: The folder that holds ``golden.json``.
         reference: What can record the references. It is not called here, and never takes the
             place of references on disk; where those are absent, the error says how to record them.
+        inputs: Folders with inputs that the golden knows by their hash only.
 
     Raises:
         GoldenError: The document or a file is missing, malformed or inconsistent, or there are no references.
     """
-    source = Source(Path(folder))
+    source = Source(Path(folder), inputs=[Path(one) for one in inputs])
     if not source.stored:
         how = "run once with --edge-update-goldens"
         hint = how if reference is not None else f"pass reference= (a callable from inputs to outputs) and {how}"

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_edgedevice.errors import GoldenError
+from pytest_edgedevice.goldens.axes import fits, remedy, sample_shape
 from pytest_edgedevice.goldens.fields import nearest
 from pytest_edgedevice.goldens.quantization import quantize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from pytest_edgedevice.goldens.document import Provenance
     from pytest_edgedevice.goldens.preprocess import Steps
+    from pytest_edgedevice.goldens.provenance import Provenance
     from pytest_edgedevice.goldens.samples import Samples
     from pytest_edgedevice.values import ModelInfo, TensorSpec
 
@@ -55,6 +56,62 @@ def inputs_for(
     return MappingProxyType(
         {name: _fitted(samples, specs[name], steps[name], where=where) for name, samples in inputs.items()}
     )
+
+
+def check_shapes(
+    tensors: Mapping[str, Samples], specs: Sequence[TensorSpec], model: str, *, what: Literal["input", "output"]
+) -> None:
+    """Refuse samples of a shape that the model does not have.
+
+    Raises:
+        GoldenError: One does not fit; the hint says which order of axes would.
+    """
+    for spec in specs:
+        wanted = sample_shape(spec)
+        for shape in {tuple(one.shape) for one in tensors.get(spec.name, ())}:
+            if not fits(shape, wanted):
+                raise GoldenError(
+                    f"{what} {spec.name!r} of {model} has shape {list(wanted)} a sample, "
+                    f"but the golden's samples have {list(shape)}",
+                    hint=remedy(shape, [wanted], name=spec.name) if what == "output" else "give it this model's inputs",
+                )
+
+
+def check_outputs(outputs: Mapping[str, Samples], info: ModelInfo, *, some: bool) -> None:
+    """Refuse references that no output of the model could be compared with.
+
+    Args:
+        outputs: By the device's names.
+        info: The model.
+        some: Whether it is right that outputs have no reference.
+
+    Raises:
+        GoldenError: A name, a shape or a kind of values differs.
+    """
+    specs = {spec.name: spec for spec in info.outputs}
+    rename = "name it with --output-map SERVER=DEVICE"
+    for name in outputs:
+        if name not in specs:
+            raise GoldenError(f"{info.name} has no output {name!r}", hint=f"{rename}; {nearest(name, specs)}")
+    for name in specs:
+        if name not in outputs and not some:
+            raise GoldenError(
+                f"there is no reference for output {name!r} of {info.name}",
+                hint=f"{rename}, or name those that are wanted with --output; {nearest(name, outputs)}",
+            )
+    check_shapes(outputs, info.outputs, info.name, what="output")
+    for name, samples in outputs.items():
+        dtype, spec = samples[0].dtype, specs[name]
+        if _kind(dtype.name) != _kind(spec.dtype) and spec.quantization is None:
+            raise GoldenError(
+                f"output {name!r} of {info.name} is {spec.dtype}, but its references are {dtype.name}",
+                hint="see whether that is the same output of the same model",
+            )
+
+
+def _kind(dtype: str) -> str:
+    """Whole numbers of any size are one kind, as in the comparison; so are floats."""
+    return dtype.rstrip("0123456789").removeprefix("u")
 
 
 def _fitted(samples: Samples, spec: TensorSpec, steps: Steps | None, *, where: str) -> Samples:

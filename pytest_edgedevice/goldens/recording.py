@@ -17,11 +17,12 @@ import numpy as np
 
 from pytest_edgedevice.errors import GoldenError
 from pytest_edgedevice.goldens import blindness, references
-from pytest_edgedevice.goldens.document import NAME, parse_provenance, unknown_names
+from pytest_edgedevice.goldens.document import NAME, unknown_names
 from pytest_edgedevice.goldens.fields import Field
 from pytest_edgedevice.goldens.files import DTYPES, inside
 from pytest_edgedevice.goldens.framework import guessed, installed_version
 from pytest_edgedevice.goldens.golden import Reference, Source
+from pytest_edgedevice.goldens.provenance import parse_provenance
 from pytest_edgedevice.goldens.samples import Array, Samples, stack
 from pytest_edgedevice.goldens.writing import packed, replace_all
 
@@ -61,6 +62,8 @@ def record_references(
     version: str = "",
     date: dt.date | None = None,
     note: str | None = None,
+    source: Mapping[str, str] | None = None,
+    inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> Changes:
     """Compute the references of a golden and write them with their provenance.
 
@@ -77,26 +80,30 @@ def record_references(
         version: Its version; by default the installed one.
         date: Day of the recording; today in UTC by default.
         note: Free text; None keeps the document's.
+        source: What else is known of what computed them; by default nothing, for what the document
+            says of another recording would be wrong.
+        inputs: Folders with inputs that the golden knows by their hash only.
 
     Raises:
         GoldenError: The golden is wrong, or the callable's result is.
         InfraError: A file cannot be written.
         Exception: Whatever the callable raises. In every case the folder stays as it was.
     """
-    source = Source(Path(golden_folder), with_references=False)
-    computed = _computed(source, reference)
-    members = _members(source, computed)
+    golden = Source(Path(golden_folder), with_references=False, inputs=[Path(one) for one in inputs])
+    computed = _computed(golden, reference)
+    members = _members(golden, computed)
 
     name, guess = (framework, "") if framework else guessed(reference)
-    name = name or source.document.provenance.framework
+    name = name or golden.document.provenance.framework
     given: dict[str, Any] = {
         "model_sha256": model_sha256 if isinstance(model_sha256, str | None) else list(model_sha256),
         "framework": name,
         "version": version or guess or installed_version(name),
         "note": note,
+        "source": dict(source or {}),
     }
     day = date or dt.datetime.now(dt.UTC).date()
-    return _write(source, computed, members, given, day=day)
+    return _write(golden, computed, members, given, day=day)
 
 
 def _computed(source: Source, reference: Reference) -> dict[str, Samples]:
@@ -185,8 +192,8 @@ def _write(
 
     before = dict(root.value.get("provenance", {}))
     provenance = before | {key: value for key, value in given.items() if value is not None}
-    provenance = {key: value for key, value in provenance.items() if value not in ("", [])}
-    details += [f"provenance.{key}" for key in given if before.get(key) != provenance.get(key)]
+    provenance = {key: value for key, value in provenance.items() if value not in ("", [], {})}
+    details += [f"provenance.{key}" for key in given if _lasting(before.get(key)) != _lasting(provenance.get(key))]
     if not details and "references" in root.value:
         return Changes(changed=False)
     provenance["date"] = day.strftime("%Y-%m-%d")
@@ -195,6 +202,11 @@ def _write(
     files = {path: packed(members), root.file: f"{text}\n".encode()}
     replace_all(files)
     return Changes(changed=True, files=(target, NAME), details=tuple(details))
+
+
+def _lasting(value: Any) -> Any:
+    """A field of the provenance without its moment, which alone is no reason to write."""
+    return {key: one for key, one in value.items() if key != "time"} if isinstance(value, dict) else value
 
 
 def _old(source: Source) -> dict[str, Samples]:

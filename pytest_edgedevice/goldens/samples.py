@@ -17,6 +17,8 @@ from pytest_edgedevice.goldens.files import MAX_BYTES, Archives, Stored, stored,
 from pytest_edgedevice.goldens.preprocess import SUFFIXES, load_image
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_edgedevice.goldens.fields import Field
     from pytest_edgedevice.goldens.inputs import Input
 
@@ -25,13 +27,21 @@ Samples = Array | list[Array]
 Reader = Callable[[], Samples]
 
 
-def plan(document: Document) -> tuple[tuple[Sample, ...], dict[str, Reader]]:
+def plan(document: Document, elsewhere: Mapping[str, Path]) -> tuple[tuple[Sample, ...], dict[str, Reader]]:
     """Look every file up, and return the samples with one reader an input.
+
+    Args:
+        document: What the golden says.
+        elsewhere: Files that lie outside its folder, by the path that the document has for them.
 
     Raises:
         GoldenError: A file is missing or of the wrong kind, or numbers of samples differ.
     """
-    whole = {name: stored(one.array, one.array.text()) for name, one in document.inputs.items() if one.array}
+    whole = {
+        name: stored(one.array, one.array.text(), elsewhere=elsewhere)
+        for name, one in document.inputs.items()
+        if one.array
+    }
     samples = document.samples if document.samples is not None else _numbered(document, whole)
     readers: dict[str, Reader] = {}
     seen: dict[str, dict[str, Stored]] = {}
@@ -40,7 +50,7 @@ def plan(document: Document) -> tuple[tuple[Sample, ...], dict[str, Reader]]:
             _counted(whole[name], len(samples))
             readers[name] = whole[name].read
         else:
-            readers[name] = _stacking([_one(sample.files[name], one, seen) for sample in samples], one.place)
+            readers[name] = _stacking([_one(sample.files[name], one, seen, elsewhere) for sample in samples], one.place)
     return samples, readers
 
 
@@ -70,7 +80,9 @@ def _counted(array: Stored, samples: int) -> None:
         )
 
 
-def _one(field: Field, one: Input, seen: dict[str, dict[str, Stored]]) -> Callable[[Archives], Array]:
+def _one(
+    field: Field, one: Input, seen: dict[str, dict[str, Stored]], elsewhere: Mapping[str, Path]
+) -> Callable[[Archives], Array]:
     text = field.text()
     suffix = PurePosixPath(text).suffix.lower()
     if suffix in {".npy", ".npz"} or ".npz#" in text:
@@ -79,8 +91,8 @@ def _one(field: Field, one: Input, seen: dict[str, dict[str, Stored]]) -> Callab
                 f"{text!r} is an array, but input {one.place.path} has pre-processing, which is for images",
                 hint="store an image, or take the pre-processing out and store processed arrays",
             )
-        return stored(field, text, seen=seen).read
-    file = within(field, text)
+        return stored(field, text, seen=seen, elsewhere=elsewhere).read
+    file = within(field, text, elsewhere=elsewhere)
     if suffix not in SUFFIXES:
         field.fail(
             f"{text!r} is neither an image nor an array",

@@ -57,7 +57,7 @@ class GoldenOpener:
                 stacklevel=2,
             )
         if settings.update_goldens and reference is not None:
-            changes = record_references(folder, reference)
+            changes = record_references(folder, reference, inputs=settings.inputs)
             test = self._request.node.nodeid
             before = settled.get(folder.resolve()) or test
             settled[folder.resolve()] = before
@@ -68,6 +68,6 @@ class GoldenOpener:
                 )
             if changes:
                 pytest.fail(f"golden {str(name)!r}: {changes}; run again without --edge-update-goldens", pytrace=False)
-        golden = load_golden(folder, reference=reference)
+        golden = load_golden(folder, reference=reference, inputs=settings.inputs)
         golden.check()
         return golden

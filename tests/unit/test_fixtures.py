@@ -16,7 +16,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from PIL import Image
 
-from fixtures.recipes import digits, face_detector, table, tiny
+from fixtures.recipes import digits, digits_onnx, face_detector, table, tiny
 from fixtures.recipes.tflite_writer import Model, options
 
 if TYPE_CHECKING:
@@ -107,6 +107,9 @@ class TestFiles:
         self, name: str, build: Callable[[digits.Weights], bytes]
     ) -> None:
         assert build(digits.load_weights()) == (digits.MODELS / f"{name}.tflite").read_bytes()
+
+    def test_the_onnx_recipe_makes_the_committed_bytes(self) -> None:
+        assert digits_onnx.model(digits.load_weights()) == digits_onnx.TARGET.read_bytes()
 
     def test_the_face_detector_is_the_one_its_recipe_fetches(self) -> None:
         content = face_detector.TARGET.read_bytes()
