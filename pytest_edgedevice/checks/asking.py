@@ -17,7 +17,7 @@ from pytest_edgedevice.metrics.metric import GroupMetric, Metric
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_edgedevice.metrics.within import Within
+    from pytest_edgedevice.metrics.elementwise import Within
 
 MetricLike = Metric | GroupMetric | type[Metric] | type[GroupMetric] | str
 Several = MetricLike | Sequence[MetricLike]

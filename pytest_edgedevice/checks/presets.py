@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.metrics.elementwise import Within
 from pytest_edgedevice.metrics.quantised import Steps
 from pytest_edgedevice.metrics.structure import kind_of
-from pytest_edgedevice.metrics.within import Within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

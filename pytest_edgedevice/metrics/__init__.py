@@ -2,7 +2,8 @@
 
 Knows numpy and the standard library, and nothing else of ours. The names below are
 the metrics that a test hands to ``edge_check.close(..., metric=...)``; each is a frozen
-value, and its module has the plain functions behind it. They are imported when first used.
+value, and its module has the plain functions behind it. They are imported when first used;
+no module has the name of a metric, because importing it would put the module in its place.
 """
 
 from __future__ import annotations
@@ -10,30 +11,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_edgedevice.metrics.detector import Boxes
+    from pytest_edgedevice.metrics.distributions import Js, Kl
+    from pytest_edgedevice.metrics.elementwise import Within
+    from pytest_edgedevice.metrics.images import Ssim
     from pytest_edgedevice.metrics.metric import Finding as Finding
     from pytest_edgedevice.metrics.metric import GroupMetric as GroupMetric
     from pytest_edgedevice.metrics.metric import Metric as Metric
     from pytest_edgedevice.metrics.noise import Mse, Psnr, Snr
     from pytest_edgedevice.metrics.quantised import Steps
+    from pytest_edgedevice.metrics.ranking import TopK
+    from pytest_edgedevice.metrics.segmentation import Masks
     from pytest_edgedevice.metrics.similarity import Cosine, Pearson
-    from pytest_edgedevice.metrics.within import Within
+    from pytest_edgedevice.metrics.ulps import Ulp
 
-    cosine, pearson, steps, within = Cosine, Pearson, Steps, Within
-    mse, snr, psnr = Mse, Snr, Psnr
+    within, steps, ulp = Within, Steps, Ulp
+    cosine, pearson = Cosine, Pearson
+    mse, snr, psnr, ssim = Mse, Snr, Psnr, Ssim
+    topk, kl, js = TopK, Kl, Js
+    boxes, masks = Boxes, Masks
 
 METRICS = {
+    "boxes": ("detector", "Boxes"),
     "cosine": ("similarity", "Cosine"),
+    "js": ("distributions", "Js"),
+    "kl": ("distributions", "Kl"),
+    "masks": ("segmentation", "Masks"),
     "mse": ("noise", "Mse"),
     "pearson": ("similarity", "Pearson"),
     "psnr": ("noise", "Psnr"),
     "snr": ("noise", "Snr"),
+    "ssim": ("images", "Ssim"),
     "steps": ("quantised", "Steps"),
-    "within": ("within", "Within"),
+    "topk": ("ranking", "TopK"),
+    "ulp": ("ulps", "Ulp"),
+    "within": ("elementwise", "Within"),
 }
 """Name in a test to module and class."""
 
 _BASES = {name: ("metric", name) for name in ("Finding", "GroupMetric", "Metric")}
-__all__ = ["Finding", "GroupMetric", "Metric", "cosine", "mse", "pearson", "psnr", "snr", "steps", "within"]
+__all__ = [
+    "Finding",
+    "GroupMetric",
+    "Metric",
+    "boxes",
+    "cosine",
+    "js",
+    "kl",
+    "masks",
+    "mse",
+    "pearson",
+    "psnr",
+    "snr",
+    "ssim",
+    "steps",
+    "topk",
+    "ulp",
+    "within",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,12 +56,12 @@ def peak_signal_to_noise(actual: Tensor, reference: Tensor, *, peak: Peak = "ran
     Raises:
         ValueError: The structures differ, or ``peak`` is none of these.
     """
-    return float(_psnr(sums(*paired(actual, reference), pooled=True), _check_peak(peak))[0])
+    return float(_psnr(sums(*paired(actual, reference), pooled=True), check_peak(peak))[0])
 
 
 def psnr_by_sample(actual: Tensor, reference: Tensor, *, peak: Peak = "range") -> Floats:
     """``peak_signal_to_noise`` of each sample with the set's one peak, dB, shape (n,)."""
-    return _psnr(sums(*paired(actual, reference)), _check_peak(peak))
+    return _psnr(sums(*paired(actual, reference)), check_peak(peak))
 
 
 def _mse(found: Sums) -> Floats:
@@ -85,12 +85,17 @@ def _psnr(found: Sums, peak: Peak) -> Floats:
         half = {"range": high / 2 - low / 2, "max_abs": max(abs(low), abs(high)) / 2}
         top = half[peak] if isinstance(peak, str) else peak / 2
         noise = np.log10(found.ee / np.maximum(found.elements, 1)) + 2 * np.log10(2.0) * found.exponent_e
-        ratio = 20 * (np.log10(top) + np.log10(2.0)) - 10 * noise
+        ratio: Floats = 20 * (np.log10(top) + np.log10(2.0)) - 10 * noise
     ratio[found.ee == 0] = np.inf
     return ratio
 
 
-def _check_peak(peak: Peak) -> Peak:
+def check_peak(peak: Peak) -> Peak:
+    """Refuse a peak that is neither named nor a number above 0.
+
+    Raises:
+        ValueError: It is neither.
+    """
     if isinstance(peak, str):
         if peak not in {"range", "max_abs"}:
             raise ValueError(f"peak must be 'range', 'max_abs' or a number, not {peak!r}")
@@ -175,7 +180,7 @@ class Psnr(Metric):
 
     def __post_init__(self) -> None:
         check_bound("at_least", self.at_least)
-        _check_peak(self.peak)
+        check_peak(self.peak)
         check_over(self.over)
 
     @property

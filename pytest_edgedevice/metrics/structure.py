@@ -91,6 +91,13 @@ def peak_of(samples: Samples) -> float:
     return peak
 
 
+def range_of(samples: Samples) -> float:
+    """Largest value of a finite output less its smallest; 0 where it is empty."""
+    parts = [part for part in _parts(samples) if part.size]
+    low, high = (pick((float(getattr(part, pick.__name__)()) for part in parts), default=0.0) for pick in (min, max))
+    return high - low
+
+
 def describe(samples: Samples) -> str:
     """Dtype and shape for people, e.g. ``float32 (3, 896, 1)``."""
     if not isinstance(samples, tuple):
