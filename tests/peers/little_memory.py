@@ -1,10 +1,14 @@
-"""A group of processes that the kernel gives little memory, and kills for want of more; in either kind of group."""
+"""A group of processes that the kernel gives little memory, and kills for want of more; in either kind of group.
+
+``python -m tests.peers.little_memory`` tells tests/run whether one can be made here.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,3 +57,11 @@ def _remove(group: Path) -> None:
             return
         assert time.monotonic() < deadline, f"{group} is still in use"
         time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    try:
+        with little_memory(64 << 20):
+            pass
+    except OSError as error:
+        sys.exit(f"tests.peers.little_memory: nobody may limit memory here, as in most containers: {error}")

@@ -67,15 +67,11 @@ def death_by(link: SshTransport, number: int) -> AgentDiedError:
 @pytest.fixture
 def group() -> Iterator[Path]:
     """A group of processes with little memory."""
-    try:
-        groups = little_memory(LITTLE_BYTES)
-        path = groups.__enter__()
-    except OSError as error:
-        pytest.skip(f"nobody may limit memory here, as in a container without privileges: {error}")
-    yield path
-    groups.__exit__(None, None, None)
+    with little_memory(LITTLE_BYTES) as path:
+        yield path
 
 
+@pytest.mark.cgroup
 def test_an_agent_that_was_killed_for_lack_of_memory_says_so_and_how_much_is_free(
     link: SshTransport, group: Path
 ) -> None:
@@ -86,6 +82,7 @@ def test_an_agent_that_was_killed_for_lack_of_memory_says_so_and_how_much_is_fre
     assert "memory" in told.hint
 
 
+@pytest.mark.cgroup
 def test_a_board_goes_on_after_one_agent_was_killed_for_lack_of_memory(link: SshTransport, group: Path) -> None:
     death_of_memory(link, group)
     device = Device(link, name="board")
