@@ -12,7 +12,7 @@ from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.spec import closest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_edgedevice.inventory.entries import DeviceEntry
 
@@ -42,7 +42,7 @@ def show_matrix(config: Path | None, *, devices: Sequence[str], delegates: Seque
     print(json.dumps({"schema": SCHEMA, "jobs": jobs} if as_json else {"include": jobs}))
 
 
-def _chosen(known: dict[str, DeviceEntry], names: Sequence[str]) -> list[DeviceEntry]:
+def _chosen(known: Mapping[str, DeviceEntry], names: Sequence[str]) -> list[DeviceEntry]:
     for name in names:
         if name not in known:
             nearest = ", ".join(closest_first(name, tuple(known))) or "none"

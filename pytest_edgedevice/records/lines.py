@@ -89,11 +89,11 @@ def without_waiting(path: str, flags: int) -> int:
 
 def _lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
     """Lines with their ends; of one that is too long only its beginning."""
-    left, line = MOST_BYTES, b""
+    _bound(os.fstat(file.fileno()).st_size, path)  # which is nothing for a pipe
+    read, line = 0, b""
     while part := file.readline(MOST_LINE_BYTES + 1):
-        left -= len(part)
-        if left < 0:
-            raise UsageError(f"{str(path)!r} is larger than {MOST_BYTES >> 20} MiB, too large for records")
+        read += len(part)
+        _bound(read, path)
         line = line or part
         if part.endswith(b"\n") or len(part) <= MOST_LINE_BYTES:
             yield line
@@ -102,9 +102,14 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
         yield line
 
 
+def _bound(size: int, path: Path) -> None:
+    if size > MOST_BYTES:
+        raise UsageError(f"{str(path)!r} is larger than {MOST_BYTES >> 20} MiB, too large for records")
+
+
 def _read(line: bytes, records: list[Record]) -> str:
     """Why a line is no record; empty where it was one, or blank."""
-    if len(line) > MOST_LINE_BYTES:
+    if len(line.rstrip(b"\n")) > MOST_LINE_BYTES:
         return f"longer than {MOST_LINE_BYTES >> 20} MiB, too long for a record"
     try:
         text = line.decode("utf-8")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import InfraError, UsageError
-from pytest_edgedevice.records import build, read_lines, write_lines
+from pytest_edgedevice.records import build, read_lines, read_what_is_there, write_lines
 
 if TYPE_CHECKING:
     from pytest_edgedevice.values import Evidence
@@ -30,6 +30,12 @@ BROKEN = [
     ('{"schema": 1}', "'test' is missing or not a str"),
     ("{" + MINIMAL + "}", "'device' is missing or not a dict"),
     ("{" + MINIMAL + ', "device": []}', "'device' is missing or not a dict"),
+    ("{" + MINIMAL + ', "device": {"name": 3}}', "'device.name' is missing or not a str"),
+    ("{" + MINIMAL + ', "device": {}, "model": 3}', "'model' is missing or not a dict"),
+    ("{" + MINIMAL + ', "device": {}, "model": {}}', "'model.name' is missing or not a str"),
+    ("{" + MINIMAL + ', "device": {}, "outcome": 3}', "'outcome' is missing or not a str"),
+    ('{"schema": true}', "not a record of schema 1, but True"),
+    ('{"schema": 1, "numbers": NaN}', "NaN is no number of JSON"),
 ]
 
 
@@ -189,5 +195,43 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
     path = tmp_path / "out.jsonl"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UsageError, match="cannot read records from|not text in UTF-8"):
+    with pytest.raises(UsageError, match=r"cannot read records from|not text in UTF-8"):
         read_lines(path)
+
+
+def test_whole_lines_are_kept_and_the_others_told(tmp_path: Path, record: dict[str, object]) -> None:
+    path, line = tmp_path / "out.jsonl", json.dumps(record)
+    path.write_bytes(f"{line}\ngarbage\n{line}\n".encode() + b"\xff\n" + b'{"schema": 2}\n' + line[:50].encode())
+    found = read_what_is_there(path)
+    assert list(found.records) == [record, record]
+    places = [fault.removeprefix(f"{path}:")[:1] for fault in found.faults]
+    assert places == ["2", "4", "5", "6"]
+    assert found.faults[-1].endswith("; the line is cut off")
+
+
+def test_a_huge_line_is_told_and_the_lines_after_it_are_read(
+    tmp_path: Path, record: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = json.dumps(record)
+    monkeypatch.setattr("pytest_edgedevice.records.lines.MOST_LINE_BYTES", len(line))
+    (tmp_path / "out.jsonl").write_text(f"{'x' * 5 * len(line)}\n{line}\n{'y' * 3 * len(line)}")
+    found = read_what_is_there(tmp_path / "out.jsonl")
+    assert list(found.records) == [record]
+    assert [fault.rpartition(":")[2] for fault in found.faults] == [" longer than 0 MiB, too long for a record"] * 2
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "it").mkdir() if kind == "folder" else os.mkfifo(tmp_path / "it")
+    with pytest.raises(UsageError, match="it is no regular file"):
+        read_what_is_there(tmp_path / "it")
+
+
+def test_records_may_come_through_a_pipe_of_the_shell(tmp_path: Path, record: dict[str, object]) -> None:
+    read, write = os.pipe()
+    os.write(write, json.dumps(record).encode())
+    os.close(write)
+    try:
+        assert list(read_what_is_there(Path(f"/dev/fd/{read}")).records) == [record]
+    finally:
+        os.close(read)
