@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_edgedevice.checks.latency import BudgetResult, is_emulated
 from pytest_edgedevice.checks.numerals import json_ready
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.checks.seams import ModelLike
     from pytest_edgedevice.checks.singles import SingleResult
-    from pytest_edgedevice.values import Regression, Timing
+    from pytest_edgedevice.values import Regression, Timing, Verdict
 
 NEAR = 2.0
 """A failure beyond so many budgets is the model's: others on a machine were seen to make times up to twice as long."""
@@ -41,7 +41,7 @@ def failure_text(
     if reason.startswith(headline.partition(":")[0]):
         # the measurement worded the same claim; its text tells more only where there is no bound
         headline, reason = (reason if bad[0].upper_ms is None else headline), ""
-    known = "" if _far_beyond(bad) else _causes(timing, reason)
+    known = "" if far_beyond(bad) else _causes(timing, reason)
     notes = _joined([known, reason or bad[0].needed, _drift_note(timing, reason)])
     others = _joined([*(_headline(timing, one) for one in bad[1:]), *points])
     return "\n  ".join([headline, _setting(model, timing), *notes, *others])
@@ -53,7 +53,23 @@ def _joined(clauses: Sequence[str]) -> list[str]:
     return [text] if text else []
 
 
-def _far_beyond(bad: Sequence[BudgetResult]) -> bool:
+class Bounded(Protocol):
+    """A quantile that was judged."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its verdict."""
+
+    @property
+    def budget_ms(self) -> float:
+        """Its budget."""
+
+    @property
+    def lower_ms(self) -> float | None:
+        """Its lower bound."""
+
+
+def far_beyond(bad: Sequence[Bounded]) -> bool:
     """Whether every budget that was missed was missed by more than what else went on there can explain."""
     return all(
         one.verdict == "fail" and one.lower_ms is not None and one.lower_ms > NEAR * one.budget_ms for one in bad

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.checks.budgets import disturbance_numbers, limit_of, void_of
 from pytest_edgedevice.checks.budgets_text import where_text
 from pytest_edgedevice.checks.latency import check_confidence, check_quantile, gravest
+from pytest_edgedevice.checks.latency_text import far_beyond
 from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import Settling
 from pytest_edgedevice.errors import UsageError
@@ -160,7 +161,7 @@ def stages_text(model: ModelLike, found: Stages, results: Sequence[StageResult])
         f"{model.info.name!r}: {'; '.join(dict.fromkeys(_claim(one) for one in bad))}",
         f"{quantile_name(quantile)} in ms: {', '.join(each)}; {len(found.before_ns)} runs",
         "; ".join(dict.fromkeys(filter(None, (one.needed for one in bad)))),
-        where_text(model, found.disturbances, said=bad[0].reason),
+        where_text(model, () if far_beyond(bad) else found.disturbances, said=bad[0].reason),
     ]
     return "\n  ".join(filter(None, lines))
 

@@ -195,7 +195,8 @@ class WatchingChecks(Settling):
     def _cost(self, check: str, model: Watchable, found: Resources, budget: Budget, details: str) -> Resources:
         """Settle one budget of what was found."""
         __tracebackhide__ = True
-        text = budgets_text.budget_text(model, budget, details, met=found.disturbances)
+        met = () if check == "memory" else found.disturbances  # a busy or hot device makes no memory larger
+        text = budgets_text.budget_text(model, budget, details, met=met)
         self._settle(check, budget.verdict, text, budgets.resource_numbers(budget, found), subject=_subject(model))
         return found
 

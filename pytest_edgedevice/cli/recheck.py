@@ -93,6 +93,8 @@ def recheck(
     Raises:
         UsageError: The file cannot be read, holds no latency, or a record is malformed; which one is said.
     """
+    if confidence is not None and confidence < LEAST_CONFIDENCE:
+        raise UsageError(f"--confidence must be {LEAST_CONFIDENCE} or more, not {confidence:g}")
     found: list[Rechecked] = []
     for number, record in enumerate(read_lines(path), start=1):
         if record["check"] == "latency":

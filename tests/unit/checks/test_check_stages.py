@@ -97,8 +97,10 @@ def test_stages_on_an_emulator_or_a_device_that_its_rules_call_disturbed_say_not
 
 def test_what_was_met_is_named_beside_a_failure(check: EdgeCheck) -> None:
     hot = Disturbance("hot", "after", "ignore", "the processor at 95 C", True)
-    verdict, text = failure(check, Staged(replace(stages_of(), disturbances=(hot,))), total_ms=50)
+    model = Staged(replace(stages_of(), disturbances=(hot,)))
+    verdict, text = failure(check, model, total_ms=90)
     assert (verdict, text.endswith("1 thread; the processor at 95 C")) == ("fail", True)
+    assert "95 C" not in failure(check, model, total_ms=20)[1], "heat makes nothing five times slower"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pytest_edgedevice.checks import CheckFailed, EdgeCheck, InconclusiveWarning
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.findings import Operator, Profile, Resources, Stream
 from pytest_edgedevice.records import build, unpack
+from pytest_edgedevice.values import Disturbance
 from tests.unit.checks.conftest import INFO, PLACEMENT
 
 if TYPE_CHECKING:
@@ -163,6 +164,37 @@ def test_a_budget_that_is_none_is_the_tests_error(
     with pytest.raises(UsageError, match="must be a positive number"):
         ask(check, Watched(), dict.fromkeys(enough, wrong))
     assert recorded == []
+
+
+BUSY = Disturbance("busy", "before", "inconclusive", "load 9 on 2 cores before the run: the machine was busy", True)
+
+
+@pytest.mark.parametrize("name", ["memory", "cpu_load", "energy"])
+def test_a_cost_on_a_device_that_its_rules_call_disturbed_shows_nothing(check: EdgeCheck, name: str) -> None:
+    ask, enough, _ = BUDGETS[name]
+    verdict, text = failure(lambda: ask(check, Watched(cost=replace(COST, disturbances=(BUSY,))), enough))
+    assert (verdict, "load 9 on 2 cores" in text, "observed" in text) == ("inconclusive", True, True)
+
+
+def test_a_stream_or_a_profile_on_such_a_device_shows_nothing(check: EdgeCheck) -> None:
+    model = Watched(paced=replace(stream_of(), disturbances=(BUSY,)), profiled=Profile(disturbances=(BUSY,)))
+    assert failure(lambda: check.realtime(model))[0] == "inconclusive"
+    verdict, text = failure(lambda: check.profile(model))
+    assert (verdict, "load 9 on 2 cores" in text) == ("inconclusive", True)
+
+
+@pytest.mark.parametrize(("name", "named"), [("energy", True), ("memory", False)])
+def test_what_may_have_cost_more_is_named_but_not_for_memory(check: EdgeCheck, name: str, named: bool) -> None:
+    ask, _, little = BUDGETS[name]
+    model = Watched(cost=replace(COST, disturbances=(replace(BUSY, rule="ignore"),)))
+    assert ("the machine was busy" in failure(lambda: ask(check, model, little))[1]) == named
+
+
+def test_memory_before_the_load_that_nobody_told_leaves_the_process_to_judge(check: EdgeCheck) -> None:
+    model = Watched(cost=replace(COST, before_load_bytes=None))
+    verdict, text = failure(lambda: check.memory(model, max_mb=500))
+    assert (verdict, "of='process'" in text) == ("inconclusive", True)
+    check.memory(model, max_mb=500, of="process")
 
 
 def test_memory_is_of_the_model_or_of_its_process(check: EdgeCheck) -> None:

@@ -185,6 +185,8 @@ def test_a_confidence_below_one_half_is_refused(
     path = changed(recorded(tmp_path / "r.jsonl", p95_ms=40), **used)
     assert main(["recheck", str(path)]) == 1
     assert "a confidence must be 0.5 or more" in capsys.readouterr().err
+    assert main(["recheck", str(path), "--confidence", "0.4"]) == 1
+    assert "--confidence must be 0.5 or more" in capsys.readouterr().err
 
 
 def test_a_record_from_before_series_were_packed_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
