@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Verdict
 
 
+GRAVEST = ("fail", "inconclusive", "pass")
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """A metric over samples against what is wanted of it.
@@ -76,7 +79,7 @@ class AccuracyChecks(Settling):
         """
         __tracebackhide__ = True
         gates = judge(evaluation, at_least=at_least, at_most=at_most, confidence=confidence, slices=slices or {})
-        verdict: Verdict = next((one for one in ("fail", "inconclusive") if one in {g.verdict for g in gates}), "pass")  # type: ignore[assignment]
+        verdict = min((one.verdict for one in gates), key=GRAVEST.index)
         self._settle(
             "accuracy",
             verdict,
@@ -122,18 +125,23 @@ def judge(
 
 def _gate(tag: str, score: Score, wanted: float | None, confidence: float, *, high: bool) -> Gate:
     lower, upper = score.bounds(confidence)
-    sides = (wanted, None) if high else (None, wanted)
+    verdict = _verdict(score, wanted, lower, upper, high=high, asked=wanted is not None or not tag)
+    needed = score.needed(wanted, confidence) if wanted is not None and verdict == "inconclusive" else None
+    return Gate(tag, score, lower, upper, wanted if high else None, None if high else wanted, verdict, needed)
+
+
+def _verdict(
+    score: Score, wanted: float | None, lower: float | None, upper: float | None, *, high: bool, asked: bool
+) -> Verdict:
     if not math.isfinite(score.value):
-        return Gate(tag, score, lower, upper, *sides, "fail" if not tag or wanted is not None else "pass")
+        return "fail" if asked else "pass"
     if wanted is None:
-        return Gate(tag, score, lower, upper, *sides, "pass")
+        return "pass"
     if lower is None or upper is None:
-        return Gate(tag, score, lower, upper, *sides, "inconclusive", score.needed(wanted, confidence))
+        return "inconclusive"
     if (lower >= wanted) if high else (upper <= wanted):
-        return Gate(tag, score, lower, upper, *sides, "pass")
-    if (upper < wanted) if high else (lower > wanted):
-        return Gate(tag, score, lower, upper, *sides, "fail")
-    return Gate(tag, score, lower, upper, *sides, "inconclusive", score.needed(wanted, confidence))
+        return "pass"
+    return "fail" if ((upper < wanted) if high else (lower > wanted)) else "inconclusive"
 
 
 def numbers(evaluation: Evaluation, gates: list[Gate], confidence: float) -> dict[str, Any]:

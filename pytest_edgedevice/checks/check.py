@@ -23,6 +23,7 @@ from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import callers_level
 from pytest_edgedevice.checks.singles import judge_singles
 from pytest_edgedevice.checks.stages import StageChecks
+from pytest_edgedevice.checks.variants import VariantChecks
 from pytest_edgedevice.checks.verdict import BaselineWarning
 from pytest_edgedevice.checks.watching import WatchingChecks
 from pytest_edgedevice.validity import spoiling
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Outputs
 
 
-class EdgeCheck(AccuracyChecks, Comparing, StageChecks, WatchingChecks):
+class EdgeCheck(AccuracyChecks, Comparing, StageChecks, VariantChecks, WatchingChecks):
     """Checks that record what they saw and fail with what to do next.
 
     Args:

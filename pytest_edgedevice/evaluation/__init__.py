@@ -9,5 +9,21 @@ from pytest_edgedevice.evaluation.aggregates import Aggregate
 from pytest_edgedevice.evaluation.dataset import Dataset, Sample
 from pytest_edgedevice.evaluation.evaluating import evaluate
 from pytest_edgedevice.evaluation.result import Evaluation, Score, Worst
+from pytest_edgedevice.evaluation.sources import from_arrays, from_folder, from_npz, from_samples
+from pytest_edgedevice.evaluation.variants import VariantTable, compare_variants
 
-__all__ = ["Aggregate", "Dataset", "Evaluation", "Sample", "Score", "Worst", "evaluate"]
+__all__ = [
+    "Aggregate",
+    "Dataset",
+    "Evaluation",
+    "Sample",
+    "Score",
+    "VariantTable",
+    "Worst",
+    "compare_variants",
+    "evaluate",
+    "from_arrays",
+    "from_folder",
+    "from_npz",
+    "from_samples",
+]

@@ -86,10 +86,12 @@ class Dataset(ABC):
     Attributes:
         name: For people, and for finding an evaluation that was cut.
         samples: How many there are; None where that is not known before the end.
+        once: Whether they can be had a single time only, as those of a generator.
     """
 
     name: str = NAME
     samples: int | None = None
+    once: bool = False
 
     @abstractmethod
     def chunks(self, most: Callable[[], int]) -> Iterator[Chunk]:
@@ -163,7 +165,7 @@ class SampleDataset(Dataset):
         self, begin: Callable[[], Iterable[Any]], *, name: str = NAME, samples: int | None = None, once: bool = False
     ) -> None:
         self._begin = begin
-        self._once = once
+        self.once = once
         self._begun = False
         self.name = name
         self.samples = samples
@@ -174,7 +176,7 @@ class SampleDataset(Dataset):
         Raises:
             InputError: The samples were used up before; or something among them is none.
         """
-        if self._once and self._begun:
+        if self.once and self._begun:
             raise InputError(
                 f"data set {self.name!r} gives its samples only once, and they were used already",
                 hint="give a function that makes the generator, not the generator: lambda: samples()",

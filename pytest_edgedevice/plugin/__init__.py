@@ -19,6 +19,7 @@ from pytest_edgedevice.plugin.fixtures import (
     edge_device,
     edge_golden,
     edge_model,
+    edge_variants,
     is_device_test,
 )
 from pytest_edgedevice.plugin.options import (
@@ -41,6 +42,7 @@ __all__ = [
     "edge_device",
     "edge_golden",
     "edge_model",
+    "edge_variants",
     "pytest_addhooks",
     "pytest_addoption",
     "pytest_load_initial_conftests",
@@ -77,7 +79,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """With pytest-xdist, check device specs before the workers start: an error in one would end in a traceback."""
+    """Take an old verdict away. With pytest-xdist, check device specs before workers start, not in a traceback."""
+    if SETTINGS in session.config.stash and not hasattr(session.config, "workerinput"):
+        path = settings_of(session.config).verdict
+        if path is not None:
+            from pytest_edgedevice.plugin.verdict import take_away
+
+            take_away(path)
     if session.config.pluginmanager.hasplugin("dsession"):
         _check_devices(session.config)
 

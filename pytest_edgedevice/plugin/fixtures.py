@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from pytest_edgedevice.checks import EdgeCheck
     from pytest_edgedevice.goldens import Golden
     from pytest_edgedevice.interfaces import DeviceLike, LoadedModelLike
+    from pytest_edgedevice.plugin.variants import Variants
 
 
-FIXTURES = frozenset({"edge_device", "edge_model", "edge_delegate", "edge_check", "edge_golden"})
+FIXTURES = frozenset({"edge_device", "edge_model", "edge_delegate", "edge_check", "edge_golden", "edge_variants"})
 
 
 def is_device_test(item: Any) -> bool:
@@ -77,6 +78,23 @@ def edge_model(
 
 
 @pytest.fixture
+def edge_variants(request: pytest.FixtureRequest, edge_model: Any) -> Callable[..., Variants]:
+    """Load several conversions of one model on the device, to compare them.
+    Example::
+        def test_conversions(edge_variants, edge_check):
+            variants = edge_variants("float32", "float16", "weight_int8", "int8", model="digits")
+            table = variants.compare({"image": images, "labels": digits})
+            edge_check.variants(table, max_mb=0.01, p95_ms=5, min_accuracy=0.95)
+
+    ``edge_variants(*names, model="", **options)``; names are variants, files, or patterns of files such as
+    ``digits_*.tflite``, searched like those of ``edge_model``.
+    """
+    from pytest_edgedevice.plugin.variants import VariantLoader
+
+    return VariantLoader(request, edge_model)
+
+
+@pytest.fixture
 def edge_golden(request: pytest.FixtureRequest) -> Callable[..., Golden]:
     """Open a golden set: inputs with the server's reference outputs.
     Example::
@@ -95,7 +113,7 @@ def edge_golden(request: pytest.FixtureRequest) -> Callable[..., Golden]:
 
 @pytest.fixture
 def edge_check(request: pytest.FixtureRequest) -> EdgeCheck:
-    """Assertions that record what they saw: ``close``, ``latency``, ``faster``, ``size``, ``metric``.
+    """Assertions that record what they saw: ``close``, ``latency``, ``accuracy``, ``variants``, ``size`` and others.
     Example::
         def test_fast_and_right(edge_model, edge_golden, edge_check):
             model, golden = edge_model("face_detector.tflite"), edge_golden("faces")

@@ -46,6 +46,7 @@ INI_KEYS: dict[str, tuple[Literal["linelist", "string", "paths"], str]] = {
     "edge_history_runs": ("string", "runs that the history keeps. Example: edge_history_runs = 500"),
     "edge_history_days": ("string", "days that the history keeps. Example: edge_history_days = 90"),
     "edge_regression": ("string", "warn, fail or off, as --edge-regression"),
+    "edge_verdict": ("string", "verdict file, as --edge-verdict; relative to the ini file"),
     "edge_models": ("paths", "folders with model files. Example: edge_models = models"),
     "edge_goldens": ("paths", "folders with golden sets. Example: edge_goldens = tests/goldens"),
     "edge_inputs": ("paths", "folders with inputs that goldens know by their hash only. Example: edge_inputs = /data"),
@@ -121,7 +122,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--edge-report",
         action="append",
         metavar="FORMAT=PATH",
-        help="write a record of every check; format json (one line each). Example: --edge-report json=edge.jsonl",
+        help="write a report: html (one page), json (every record, one a line), junit, csv, pytest-benchmark or bencher; "
+        "repeat it for several. Example: --edge-report html=report.html",
     )
     group.addoption(
         "--edge-update-goldens",
@@ -163,6 +165,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="POLICY",
         help="what a latency does that is worse than the median of the last runs in the history, beyond their noise: "
         "warn (default), fail or off; from ten runs on. Example: --edge-regression fail",
+    )
+    group.addoption(
+        "--edge-verdict",
+        metavar="PATH",
+        help="write what a release job reads: whether the run passed, and the best variant of each "
+        "edge_check.variants. Example: --edge-verdict edge-verdict.json",
     )
     for key, (kind, text) in INI_KEYS.items():
         parser.addini(key, text, type=kind)

@@ -120,6 +120,8 @@ def finish(session: pytest.Session) -> None:
         _update_baseline(session, collector)
     remember(config, collector.records, lambda said, bad: _tell(session, collector, said, bad=bad))
     _summarize_job(collector)
+    if settings_of(config).verdict:
+        _write_verdict(session, collector)
     if not config.pluginmanager.hasplugin("terminalreporter"):
         for line, bad in collector.notes:
             if bad:
@@ -171,6 +173,21 @@ def _write_recording(session: pytest.Session, collector: Collector) -> None:
         collector.notes.append((f"edgedevice: {said or 'no device was used: there is nothing to record'}", not said))
 
 
+def _write_verdict(session: pytest.Session, collector: Collector) -> None:
+    """Last of all: whatever failed before counts."""
+    from pytest_edgedevice.errors import InfraError
+    from pytest_edgedevice.plugin.verdict import write
+
+    path, tested = settings_of(session.config).verdict, any(not skipped for skipped in collector.skipped.values())
+    assert path is not None
+    try:
+        said = write(path, collector.records, exit_status=int(session.exitstatus), tested=tested)
+    except InfraError as error:
+        _fail(session, collector, str(error))
+    else:
+        collector.notes.append((f"edgedevice: {said}", False))
+
+
 def _update_baseline(session: pytest.Session, collector: Collector) -> None:
     from pytest_edgedevice.errors import EdgeDeviceError
     from pytest_edgedevice.plugin.baselines import update
@@ -209,5 +226,18 @@ def summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config) 
         for line, outcome in lines:
             style = COLOURS.get(outcome, {"red": True}) if outcome else {"bold": True}
             terminalreporter.write_line(line, **style)
+        _show_variants(terminalreporter, collector)
     for line, bad in collector.notes:
         terminalreporter.write_line(line, red=bad)
+
+
+def _show_variants(terminalreporter: pytest.TerminalReporter, collector: Collector) -> None:
+    """Print the table of each comparison of variants."""
+    from pytest_edgedevice.evaluation.variants_text import table_lines
+
+    width = terminalreporter._tw.fullwidth  # noqa: SLF001
+    for record in collector.records:
+        if record["check"] == "variants":
+            terminalreporter.section(_printable(f"variants of {record['test'].rpartition('::')[2]}"), "-")
+            for number, line in enumerate(table_lines(record["numbers"].get("rows") or [], width=width)):
+                terminalreporter.write_line(line, bold=not number)

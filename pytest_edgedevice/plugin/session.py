@@ -98,6 +98,12 @@ def _forbid_measuring(model: LoadedModelLike) -> None:
     model.measure = measure  # type: ignore[method-assign]
 
 
+def places_of(request: pytest.FixtureRequest, folders: Sequence[Path], *, habit: str) -> list[Path]:
+    """Where files that a test names are searched, in order."""
+    beside = request.path.parent
+    return list(dict.fromkeys([beside, beside / habit, *folders, request.config.rootpath]))
+
+
 def find(
     path: str | os.PathLike[str],
     request: pytest.FixtureRequest,
@@ -116,8 +122,7 @@ def find(
         if not Path(path).exists():
             raise error(f"{what} {str(path)!r} does not exist", hint="that is an absolute path; nothing was searched")
         return Path(path)
-    beside = request.path.parent
-    places = dict.fromkeys([beside, beside / habit, *folders, request.config.rootpath])
+    places = places_of(request, folders, habit=habit)
     for place in places:
         if (place / path).exists():
             return place / path

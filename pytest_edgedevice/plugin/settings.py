@@ -61,6 +61,7 @@ class Settings:
         baseline: File of earlier latencies; None compares with none.
         update_baseline: Add this run's latencies to it.
         on_inconclusive: ``fail``, ``warn`` or ``xfail``.
+        verdict: File for the run's verdict; None writes none.
         history: Folder of the history; None keeps none.
         history_named: Whether the user named that folder.
         history_runs: Runs that the history keeps.
@@ -88,6 +89,7 @@ class Settings:
     baseline: Path | None
     update_baseline: bool
     on_inconclusive: str
+    verdict: Path | None
     history: Path | None
     history_named: bool
     history_runs: int
@@ -125,6 +127,7 @@ def read_settings(config: pytest.Config) -> Settings:
         baseline=_baseline(config),
         update_baseline=bool(config.getoption("edge_update_baseline")),
         on_inconclusive=_choice(config, "edge_inconclusive", POLICIES, default="fail"),
+        verdict=_file(config, "edge_verdict"),
         history=_history(config),
         history_named=bool(config.getoption("edge_history") or config.getini("edge_history")),
         history_runs=_count(config, "edge_history_runs", HISTORY_RUNS),
