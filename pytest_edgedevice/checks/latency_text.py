@@ -86,7 +86,9 @@ def _causes(timing: Timing, said: str) -> str:
 def _drift_note(timing: Timing, said: str) -> str:
     if not timing.drift or "slower in its last third" in said:
         return ""
-    return f"it got {abs(timing.drift) * 100:.2g} % {'slower' if timing.drift > 0 else 'faster'} while it was measured"
+    share = abs(timing.drift) * 100
+    word = "slower" if timing.drift > 0 else "faster"
+    return f"it got {share:{'.0f' if share >= 10 else '.2g'}} % {word} while it was measured"
 
 
 def evidence_numbers(

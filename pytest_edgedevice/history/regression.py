@@ -83,18 +83,17 @@ def robustly_usual(earlier: Sequence[float]) -> Usual:
         As ``usual``, with the median absolute deviation on the logarithm for the deviation; the factors are
         quantiles of ``(new - median) / (1.4826 MAD)`` over 400,000 simulated series of each length.
     """
-    count, middle = len(earlier), statistics.median(earlier)
-    known = count >= ENOUGH_RUNS
+    count, known = len(earlier), len(earlier) >= ENOUGH_RUNS
     if min(earlier) <= 0:
-        return Usual(middle, ALLOWED, count, known)
+        return Usual(statistics.median(earlier), ALLOWED, count, known)
+    logarithms = [math.log(one) for one in earlier]
+    center = statistics.median(logarithms)
     allowed = ALLOWED_UNKNOWN
     if known:
-        logarithms = [math.log(one) for one in earlier]
-        center = statistics.median(logarithms)
         deviation = MAD_TO_SIGMA * statistics.median(abs(one - center) for one in logarithms)
         factor = ROBUST_DEVIATIONS[max(runs for runs in ROBUST_DEVIATIONS if runs <= count)]
         allowed = max(ALLOWED, math.expm1(min(factor * deviation, 50.0)))
-    return Usual(middle, allowed, count, known)
+    return Usual(math.exp(center), allowed, count, known)
 
 
 def compare(median_ms: float, earlier_ms: Sequence[float]) -> Regression:
@@ -113,7 +112,8 @@ def compare(median_ms: float, earlier_ms: Sequence[float]) -> Regression:
     found = usual(earlier_ms)
     if median_ms <= found.highest:
         return Regression("pass", median_ms, found.value, found.highest, found.runs, "")
-    over = f"{(median_ms / found.value - 1) * 100:.2g} % over its baseline of {found.value:.4g} ms"
+    share = (median_ms / found.value - 1) * 100
+    over = f"{share:{'.0f' if share >= 10 else '.2g'}} % over its baseline of {found.value:.4g} ms"
     known = f"limit {found.highest:.4g} ms by {found.runs} runs"
     noise = known if found.known else f"a warning only, as it has {found.runs} runs"
     reason = f"median {median_ms:.4g} ms is {over} ({noise})"

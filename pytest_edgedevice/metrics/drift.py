@@ -59,7 +59,7 @@ class Drift(NamedTuple):
         """``12 % slower in its last third than in its first (11.2 against 10 ms)``."""
         share, word = abs(self.change) * 100, "slower" if self.change > 0 else "faster"
         medians = f"{self.last_ns / 1e6:.4g} against {self.first_ns / 1e6:.4g} ms"
-        return f"{share:.2g} % {word} in its last third than in its first ({medians})"
+        return f"{share:{'.0f' if share >= 10 else '.2g'}} % {word} in its last third than in its first ({medians})"
 
 
 def drift(samples_ns: Series) -> Drift:

@@ -190,6 +190,10 @@ def test_slow_spells_do_not_hide_a_device_that_slows_down() -> None:
     assert 0.08 < found.change < 0.12
 
 
+def test_a_large_drift_is_told_without_a_power_of_ten() -> None:
+    assert str(drift([10.0 * MS] * 300 + [25.0 * MS] * 300)).startswith("150 % slower")
+
+
 def test_drift_is_told_with_both_medians() -> None:
     found = drift([10.0 * MS] * 300 + [12.0 * MS] * 300)
     assert str(found) == "20 % slower in its last third than in its first (12 against 10 ms)"
