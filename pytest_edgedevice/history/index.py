@@ -13,7 +13,7 @@ import os
 import sqlite3
 import statistics
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pytest_edgedevice.errors import InfraError, UsageError
 from pytest_edgedevice.history.journal import JOURNAL, run_of
@@ -78,9 +78,9 @@ class History:
             raise UsageError(f"no history in {str(folder)!r}: {error.strerror or error}", hint=hint) from error
         try:
             self._index = self._opened(folder / INDEX)
-        except OSError as error:
+        except BaseException:
             self._journal.close()
-            raise InfraError(f"cannot read {str(self.path)!r}: {error.strerror or error}") from error
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +97,7 @@ class History:
 
     def runs(self) -> list[PastRun]:
         """Every run, the oldest first."""
-        rows = self._index.execute("SELECT id, time, commit_id, records, begins, ends FROM runs ORDER BY number")
+        rows = self._ask("SELECT id, time, commit_id, records, begins, ends FROM runs ORDER BY number")
         return [PastRun(*row) for row in rows]
 
     def records_of(self, run: PastRun) -> list[Record]:
@@ -124,7 +124,7 @@ class History:
         where = "".join(f" AND {name} = ?" for name in asked)
         columns = ", ".join(f"points.{name}" for name in POINT)
         query = f"SELECT id, {columns} FROM points JOIN runs ON runs.number = run WHERE 1{where}"  # noqa: S608 - checked
-        rows = self._index.execute(f"{query} ORDER BY run, points.rowid", tuple(asked.values()))
+        rows = self._ask(f"{query} ORDER BY run, points.rowid", *asked.values())
         return [(row[0], dict(zip(POINT, row[1:], strict=True))) for row in rows]
 
     def values(self, cell: Cell, machine: str, metric: str) -> dict[str, float]:
@@ -136,6 +136,16 @@ class History:
             found.setdefault(run, []).append(float(point["value"]))
         return {run: statistics.median(several) for run, several in found.items()}
 
+    def _ask(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+        """Rows; what is found damaged only now is rebuilt, too."""
+        try:
+            return self._index.execute(query, values).fetchall()
+        except sqlite3.DatabaseError:
+            self._index.close()
+            _remove(self.path.with_name(INDEX))
+            self._index = self._opened(self.path.with_name(INDEX))
+            return self._index.execute(query, values).fetchall()
+
     def _opened(self, path: Path) -> sqlite3.Connection:
         """The index, up to date: the file's, or a new one where that is damaged, or one in memory."""
         for place in (path, path, None):
@@ -143,12 +153,14 @@ class History:
             try:
                 index = sqlite3.connect(place or ":memory:", timeout=PATIENCE_S, isolation_level=None)
                 self._catch_up(index)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 if index is not None:
                     index.close()
                 if place is None:
                     raise InfraError(f"cannot index {str(self.path)!r}: {error}") from error
-                if (error.sqlite_errorname or "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
+                if getattr(error, "sqlite_errorname", "").startswith(
+                    ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+                ):
                     _remove(path)
             else:
                 return index
