@@ -43,7 +43,7 @@ def attribute(delegate: str, error: float, seen: Sequence[Observation]) -> Found
         or _inputs(tried)
         or _delegate(delegate, error, inner, _closer(inner, error))
         or _device(error, inner, _closer(outer, error))
-        or _shared(inner, outer, tried)
+        or _shared(inner, outer, seen)
         or ("unknown", f"unknown: all sides differ: {_listed([*inner, *outer])}")
     )
 
@@ -86,18 +86,22 @@ def _inputs(tried: Sequence[Observation]) -> Found | None:
     return "pre-processing", f"{text}, so the pre-processing is the likely cause"
 
 
-def _shared(inner: Sequence[Observation], outer: Sequence[Observation], tried: Sequence[Observation]) -> Found | None:
+def _shared(inner: Sequence[Observation], outer: Sequence[Observation], seen: Sequence[Observation]) -> Found | None:
     """All sides give the same: it lies in what they share."""
-    asked = [*inner, *outer]
-    twin = next((one for one in tried if one.kind == "twin"), None)
+    twin = next((one for one in seen if one.kind == "twin" and one.close is not None), None)
     if twin is not None and twin.close:
         return "conversion", f"{twin.what} agrees ({number(twin.max_abs_error)}), so the conversion is the likely cause"
+    asked = [*inner, *outer]
     if not all(one.same for one in asked):
         return None
     text = f"{_listed(asked)} give{'s' if len(asked) == 1 else ''} the same"
     if twin is not None:
         text += f" and {twin.what} differs too ({number(twin.max_abs_error)})"
         return "pre-processing", f"{text}, so the pre-processing or a stale reference is the likely cause"
+    unasked = next((one for one in seen if one.where == "host" and one.kind == "delegate" and one.problem), None)
+    if unasked is not None:
+        shared = "the conversion, the pre-processing, a stale reference or the device"
+        return "unknown", f"unknown: {text}, and {unasked.what} cannot be asked ({unasked.problem}): {shared}"
     return "conversion", f"{text}, so the conversion, the pre-processing or a stale reference is the likely cause"
 
 

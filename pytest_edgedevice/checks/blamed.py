@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Likely = Literal["conversion", "delegate", "device", "pre-processing", "unknown"]
 MOST_LINES = 4
+DONE = "; run it with delegate 'cpu' to tell the delegate from the model"
+"""Advice of a failure text that has been followed once there is a blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Blame:
 
 def with_blame(message: str, blame: Blame) -> str:
     """The failure text with the cause in its last line; four lines at most, as pytest cuts longer ones."""
-    lines = message.split("\n")
+    lines = message.replace(DONE, "").split("\n")
     own = [*lines, f"  {blame.text}"] if len(lines) < MOST_LINES else [*lines[:-1], f"{lines[-1]}; {blame.text}"]
     return "\n".join(own)
 

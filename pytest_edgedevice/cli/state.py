@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.values import Fact
 
-OPENABLE = ("local", "ssh", "adb")
+OPENABLE = ("local", "ssh", "adb", "replay")
+RECORDING = "a recording, which nobody holds"
 """The kinds of links that this version drives."""
 
 
@@ -89,6 +90,8 @@ class Listed:
         """What to say of it, each to follow the word "is"."""
         if self.trouble:
             return [self.trouble, *(self.use.clauses if self.use != Use() else [])]
+        if self.spec.kind == "replay":
+            return [RECORDING]
         if self.spec.kind == "adb":
             return self.use.clauses if self.key else ["not asked"]
         if self.spec.kind != "ssh":
@@ -192,6 +195,8 @@ def find(name: str, config: Path | None) -> Listed:
         known = ", ".join(closest_first(name, by_name))
         raise DeviceNotFoundError(f"there is no device {name[:80]!r}", hint=f"devices, closest first: {known}")
     device = by_name[name]
+    if device.spec.kind == "replay":
+        return device
     if not device.key and device.spec.kind in {"ssh", "adb"}:
         raise DeviceNotFoundError(
             f"{name!r} was never reached from here, so nobody here holds it", hint=f"ask it: edgedevice doctor {name}"

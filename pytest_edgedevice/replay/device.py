@@ -49,7 +49,7 @@ def open_replay(address: str) -> ReplayedDevice:
     path = recording_of(named)
     if not found or not path.is_file():
         raise UsageError(
-            f"there is no recording {str(path)!r}",
+            f"there is no recording {str(named)!r}: {path.name} is not beside it",
             hint="make one with: pytest --device DEVICE --edge-record-run run.jsonl, then: --device replay:run.jsonl",
         )
     archive = Archive(path, kind=KIND)

@@ -47,6 +47,8 @@ def check_named_devices(inventory: Inventory) -> Iterator[Finding]:
             )
         elif entry.spec.kind in {"ssh", "adb"}:
             yield Finding(entry.name, "ok", f"{entry.spec} is not asked here", f"edgedevice doctor {entry.name}")
+        elif entry.spec.kind == "replay":
+            yield Finding(entry.name, "ok", f"{entry.spec} is a recording")
         elif entry.spec.kind != "local":
             yield Finding(entry.name, "missing", f"{entry.spec}: version {__version__} drives no {entry.spec.kind}")
         elif entry.python:
