@@ -59,7 +59,15 @@ class TestBoardTransport(TransportContract):
         return link.open()
 
 
-class TestBoardAgent(AgentContract):
+class TestBoardAgent:
+    """What another machine may change; agents on this one live the whole contract."""
+
+    test_the_hello_tells_what_it_serves = AgentContract.test_the_hello_tells_what_it_serves
+    test_a_blob_arrives_in_chunks = AgentContract.test_a_blob_arrives_in_chunks
+    test_a_model_runs = AgentContract.test_a_model_runs
+    test_requests_may_be_sent_ahead = AgentContract.test_requests_may_be_sent_ahead
+    test_a_series_has_the_length_that_was_asked_for = AgentContract.test_a_series_has_the_length_that_was_asked_for
+
     @pytest.fixture
     def start_agent(self, link: Link) -> StartAgent:
         transport = link.open()
