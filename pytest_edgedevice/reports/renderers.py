@@ -49,7 +49,7 @@ def parse_report(text: str, base: Path) -> Report:
         base: Folder that the path is relative to.
 
     Raises:
-        UsageError: The name is unknown, or the path is missing or a folder.
+        UsageError: The name is unknown, the path is missing or a folder, or what renders it is not installed.
     """
     name, equals, place = (part.strip() for part in text.partition("="))
     if name not in RENDERERS or not equals or not place:
@@ -58,6 +58,10 @@ def parse_report(text: str, base: Path) -> Report:
     path = base / place
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a folder; name a file, e.g. {name}={place}/edge.{name}")
+    if name == "html":
+        from pytest_edgedevice.reports.html import check_installed
+
+        check_installed()
     return Report(name, path)
 
 
@@ -71,6 +75,12 @@ def _junit(records: Sequence[Record], path: Path) -> None:
     from pytest_edgedevice.reports.junit import write_junit
 
     write_junit(records, path)
+
+
+def _html(records: Sequence[Record], path: Path) -> None:
+    from pytest_edgedevice.reports.html import write
+
+    write(records, path)
 
 
 def _csv(records: Sequence[Record], path: Path) -> None:
@@ -99,6 +109,7 @@ def _github(records: Sequence[Record], path: Path) -> None:
 
 RENDERERS: Mapping[str, Renderer] = {
     "json": _json,
+    "html": _html,
     "junit": _junit,
     "csv": _csv,
     "pytest-benchmark": _benchmark_json,

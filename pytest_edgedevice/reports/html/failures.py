@@ -1,0 +1,109 @@
+"""What did not pass, each with its reason and the command that does it again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_edgedevice.reports.cells import SEVERITY
+from pytest_edgedevice.reports.html.gathering import base_test
+from pytest_edgedevice.reports.html.matrix import delegate_in
+from pytest_edgedevice.reports.html.reading import lines, mapping, objects, text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_edgedevice.records import Record
+    from pytest_edgedevice.reports.html.gathering import Cell
+
+MOST_CARDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One failure.
+
+    Attributes:
+        cell: Where.
+        check: Which check.
+        outcome: How it ended.
+        message: What it said.
+        blame: What is the likely cause, where somebody looked.
+        commands: What repeats it.
+        logs: What the device's own logs said, title to text.
+    """
+
+    cell: Cell
+    check: str
+    test: str
+    outcome: str
+    message: str
+    blame: Sequence[str]
+    commands: Sequence[str]
+    logs: Sequence[tuple[str, str]]
+
+
+def cards(cells: Sequence[Cell]) -> list[Card]:
+    """Every record that did not pass, the gravest first."""
+    found = [
+        (cell, record) for cell in cells for record in cell.records if record["shown"] not in ("passed", "skipped")
+    ]
+    found.sort(key=lambda one: -SEVERITY[one[1]["shown"]])
+    return [_card(cell, record) for cell, record in found]
+
+
+def _card(cell: Cell, record: Record) -> Card:
+    message = record["message"] or f"{record['check'] or 'a check'} passed; the test did not: {record['outcome']}"
+    return Card(
+        cell,
+        record["check"],
+        record["test"],
+        record["shown"],
+        message,
+        blames(record),
+        commands(cell, record),
+        logs(record),
+    )
+
+
+def blames(record: Record) -> list[str]:
+    """What is likely at fault, as a check found it."""
+    found = [mapping(one.get("blame")) for one in (record["numbers"], *objects(record["numbers"].get("outputs")))]
+    said = (
+        lines(one.get("text")) or (text(one.get("likely")) and f"likely: {text(one.get('likely'))}") for one in found
+    )
+    return [one for one in dict.fromkeys(filter(None, said)) if one not in record["message"]]
+
+
+def logs(record: Record) -> list[tuple[str, str]]:
+    """What the device's logs said."""
+    return [(text(title), lines(said, most=20_000)) for title, said in list(record["device_log"].items())[:20]]
+
+
+def commands(cell: Cell, record: Record) -> list[str]:
+    """Commands that repeat a check: on its device, and of kept tensors only the comparison."""
+    found = [f"edgedevice replay {shlex.quote(path)}" for path in _artifacts(record)]
+    if record["test"]:
+        found.insert(0, _pytest(cell, record["test"]))
+    return found
+
+
+def _pytest(cell: Cell, test: str) -> str:
+    """Run a test again, with options in the place of those parameters that options gave it."""
+    own = [word for word in re.split(r"[\[\]]", test.partition("[")[2]) if word]
+    delegate = cell.requested if cell.requested not in ("", "default") else delegate_in(test)
+    given = {name for name in (cell.device, delegate, f"{cell.device}-{delegate}", f"{delegate}-{cell.device}") if name}
+    node = base_test(test) if own and own[0] in given else test
+    options = [("--device", cell.device), ("--edge-delegate", delegate)]
+    if cell.threads > 1:
+        options.append(("--edge-threads", str(cell.threads)))
+    words = ["pytest", shlex.quote(node)]
+    return " ".join([*words, *(f"{name} {shlex.quote(value)}" for name, value in options if value)])
+
+
+def _artifacts(record: Record) -> list[str]:
+    told = [record["numbers"].get("artifact")]
+    told += [one.get("artifact") for one in objects(record["numbers"].get("outputs"))]
+    return list(dict.fromkeys(filter(None, map(text, told))))

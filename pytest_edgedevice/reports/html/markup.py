@@ -1,0 +1,66 @@
+"""Tables, figures and outcomes as HTML: what a page has by the ten thousand, so not a template's work.
+
+Everything here escapes every text that it is given, and gives text that may stand in a page as it is.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_edgedevice.reports.html.gathering import Cell
+    from pytest_edgedevice.reports.html.parts import Figure, Row, Table, Value
+
+
+def table(one: Table) -> str:
+    """A table that scrolls by itself where it is too wide; one with a heading can be sorted."""
+    caption = f"<caption>{escape(one.caption)}</caption>" if one.caption else ""
+    heads = "".join(f"<th scope=col>{escape(name)}" for name in one.columns)
+    head = f"<thead><tr>{heads}</thead>" if heads else ""
+    kind = " class=sortable" if heads else ""
+    note = f"<p class=note>{escape(one.note)}</p>" if one.note else ""
+    body = "\n".join(map(_row, one.rows))
+    return f"<div><div class=scroll><table{kind}>{caption}{head}<tbody>{body}</tbody></table></div>{note}</div>"
+
+
+def _row(row: Row) -> str:
+    cell = f" data-cell={row.cell.place}" if row.cell is not None else ""
+    return f"<tr{cell}>{''.join(map(_value, row.values))}"
+
+
+def _value(one: Value) -> str:
+    kind = f' class="{escape(one.kind)}"' if one.kind else ""
+    sort = f" data-v={one.sort:.6g}" if one.sort is not None else ""
+    words = escape(one.text)
+    if one.cell is not None:
+        words = link(one.cell, words)
+    note = f"<small>{escape(one.note)}</small>" if one.note else ""
+    return f"<td{kind}{sort}>{one.bar}{words}{note}"
+
+
+def link(cell: Cell, words: str) -> str:
+    """A link to a cell around what is HTML already; a slug has harmless signs only."""
+    return f'<a href="#cell={cell.slug}">{words}</a>'
+
+
+def figure(one: Figure) -> str:
+    """A picture and what it shows."""
+    return f"<figure>{one.svg}<figcaption>{escape(one.caption)}</figcaption></figure>"
+
+
+def outcome(name: str) -> str:
+    """An outcome in its colour, with its sign and its word."""
+    return f'<span class="outcome {escape(name)}">{escape(name)}</span>'
+
+
+def commands(lines: Iterable[str]) -> str:
+    """Commands to copy."""
+    return "".join(f"<div class=command><code>{escape(line)}</code></div>" for line in lines)
+
+
+def log(title: str, text: str) -> str:
+    """A long text that is closed until somebody wants it."""
+    return f"<details class=log><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
