@@ -8,22 +8,18 @@ import pytest
 
 HERE = Path(__file__).parent
 MEASURED = (
-    "contract/test_local",
-    "contract/test_ssh",
+    "contract/test_local.py",
+    "contract/test_ssh.py",
     "peers/test_agent_ends",
-    "peers/test_engines",
-    "peers/test_ssh",
-    "plugin/test_crowd",
-    "plugin/test_startup",
+    "peers/test_gpu",
+    "peers/test_profiling",
     "plugin/test_workers",
-    "unit/leases",
-    "unit/transports",
 )
 
 
 @pytest.fixture(autouse=True)
 def _coverage_of_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting Python takes ten times as long where coverage is measured, and the suite starts thousands."""
+    """A process of Python takes twice as long where coverage is measured, and the suite starts thousands."""
     path = request.path
     if not (path.is_relative_to(HERE) and path.relative_to(HERE).as_posix().startswith(MEASURED)):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
