@@ -5,7 +5,7 @@ Knows models only as something that runs chunks of samples, and no devices, pyte
 
 from __future__ import annotations
 
-from pytest_edgedevice.evaluation.aggregates import Aggregate
+from pytest_edgedevice.evaluation.aggregates import Aggregate, MeanAveragePrecision
 from pytest_edgedevice.evaluation.dataset import Dataset, Sample
 from pytest_edgedevice.evaluation.evaluating import evaluate
 from pytest_edgedevice.evaluation.result import Evaluation, Score, Worst
@@ -16,6 +16,7 @@ __all__ = [
     "Aggregate",
     "Dataset",
     "Evaluation",
+    "MeanAveragePrecision",
     "Sample",
     "Score",
     "VariantTable",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.evaluation.result import Score, Worst
 from pytest_edgedevice.evaluation.scoring import Aggregated
 
@@ -21,44 +22,61 @@ if TYPE_CHECKING:
     from pytest_edgedevice.evaluation.scoring import Floats, Scorer
 
 REDRAWS = 300
-MOST_TAGS = 10_000
+BLOCK = 4096
+MOST_TAGS = 1000
 
 
 class Sums:
-    """Count, mean and spread of numbers, and whether all of them are 0 or 1."""
+    """Count, mean and spread of numbers, and whether all of them are 0 or 1.
+
+    Numbers are added up in blocks of one size, so that it makes no difference in which chunks they came.
+    """
 
     def __init__(self) -> None:
         self.samples = 0
         self.not_finite = 0
         self.ones = 0
         self.only_zero_and_one = True
-        self._mean = 0.0
-        self._squares = 0.0
+        self._left: Floats = np.empty(0)
+        self._moments = Moments()
 
     def add(self, scores: Floats) -> None:
-        """Take some more, by Chan's update of mean and squares."""
+        """Take some more."""
         finite = scores[np.isfinite(scores)]
-        before = self.samples - self.not_finite
         self.samples += len(scores)
         self.not_finite += len(scores) - len(finite)
-        if not len(finite):
-            return
         ones = int((finite == 1).sum())
         self.ones += ones
         self.only_zero_and_one &= ones + int((finite == 0).sum()) == len(finite)
-        mean = float(finite.mean())
-        count, change = before + len(finite), mean - self._mean
-        self._mean += change * len(finite) / count
-        self._squares += float(((finite - mean) ** 2).sum()) + change * change * before * len(finite) / count
+        self._left = np.concatenate([self._left, finite])
+        while len(self._left) >= BLOCK:
+            self._moments = self._moments.with_block(self._left[:BLOCK])
+            self._left = self._left[BLOCK:]
 
     def score(self, scorer: Scorer) -> Score:
         """What they add up to."""
-        value = math.nan if self.not_finite or not self.samples else self._mean
+        found = self._moments.with_block(self._left) if len(self._left) else self._moments
+        value = math.nan if self.not_finite or not self.samples else found.mean
         if scorer.always_rate or (self.only_zero_and_one and not scorer.never_rate):
             value = value if math.isnan(value) else self.ones / self.samples
             return Score("rate", self.samples, value, successes=self.ones, not_finite=self.not_finite)
-        deviation = math.sqrt(self._squares / (self.samples - 1)) if self.samples > 1 else None
+        deviation = math.sqrt(found.squares / (found.count - 1)) if found.count > 1 else None
         return Score("mean", self.samples, value, deviation=deviation, not_finite=self.not_finite)
+
+
+class Moments(NamedTuple):
+    """Count, mean, and sum of squared distances from it."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def with_block(self, values: Floats) -> Moments:
+        """With some more, by Chan's update."""
+        mean = float(values.mean())
+        count, change = self.count + len(values), mean - self.mean
+        squares = float(((values - mean) ** 2).sum()) + change * change * self.count * len(values) / count
+        return Moments(count, self.mean + change * len(values) / count, self.squares + squares)
 
 
 class Kept:
@@ -113,10 +131,13 @@ class Tally:
             for tag in dict.fromkeys(tags):
                 members.setdefault(tag, []).append(at)
         for tag, places in members.items():
-            if tag not in self._tags and len(self._tags) < MOST_TAGS:
+            if tag not in self._tags:
+                if len(self._tags) >= MOST_TAGS:
+                    raise InputError(
+                        f"the samples have more than {MOST_TAGS:,} different tags", hint="use ids for names"
+                    )
                 self._tags[tag] = self._new()
-            if tag in self._tags:
-                _put(self._tags[tag], scores, observations, places)
+            _put(self._tags[tag], scores, observations, places)
 
     @property
     def so_far(self) -> float | None:

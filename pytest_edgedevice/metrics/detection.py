@@ -125,7 +125,7 @@ def _class_precisions(
     hits: list[list[npt.NDArray[np.bool_]]] = [[] for _ in ious]
     truths = 0
     for ours, theirs in zip(actual, reference, strict=True):
-        left, right = _of_class(ours, kind), _of_class(theirs, kind)
+        left, right = of_class(ours, kind), of_class(theirs, kind)
         truths += len(right.boxes)
         scores.append(left.scores)
         shared = overlaps(left, right)
@@ -134,15 +134,22 @@ def _class_precisions(
             hit[match_overlaps(shared, iou, "greedy").ours] = True
             hits[at].append(hit)
     order = np.argsort(-np.concatenate(scores), kind="stable")
-    return [_average(np.concatenate(one)[order], truths) for one in hits]
+    return [precision_over_recalls(np.concatenate(one)[order], truths) for one in hits]
 
 
-def _of_class(found: Detections, kind: float) -> Detections:
+def of_class(found: Detections, kind: float) -> Detections:
+    """The boxes of one class."""
     kept = found.classes == kind
     return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
 
 
-def _average(hits: npt.NDArray[np.bool_], truths: int) -> float:
+def precision_over_recalls(hits: npt.NDArray[np.bool_], truths: int) -> float:
+    """Precision at 101 recalls, made monotone, averaged.
+
+    Args:
+        hits: Whether each box of one class is one of the truth's, by falling score; shape (k,).
+        truths: How many the truth has, 1 at least.
+    """
     right = np.cumsum(hits)
     recall = right / truths
     precision = right / np.arange(1, len(hits) + 1)

@@ -122,13 +122,18 @@ class Transfers:
 
 
 class Pauses:
-    """Tells that a measurement waits for its device, in a line that is wiped when that is over, or in plain ones."""
+    """Tells that a measurement waits for its device, or how far an evaluation is, in a line that is wiped when that is over, or in plain ones."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._teller = Teller(config)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a line that is rewritten."""
+        return self._teller.is_live
+
     def __call__(self, text: str) -> None:
-        """Say why; an empty text ends it."""
+        """Say why, or how far something is; an empty text ends it."""
         if text:
             self._teller.say(text)
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.errors import InputError, UsageError
 from pytest_edgedevice.testing.surroundings import DeviceSurroundings
 from pytest_edgedevice.values import Quantization, TensorSpec
 
@@ -45,6 +45,22 @@ def of_bytes(dtype: str) -> Array:
 
 class RunningContract(DeviceSurroundings):
     """Values, runs, measurements."""
+
+    def test_a_data_set_is_evaluated_sample_by_sample(self, device: DeviceLike, models: Path) -> None:
+        """Samples come from a generator, each is scored with its own label, and slices and worst samples are told."""
+        samples = [({"x": row}, -row, f"row {at}", ("odd",) if at % 2 else ()) for at, row in enumerate(rows(50))]
+        samples[7] = ({"x": samples[7][0]["x"]}, samples[7][1] - 5, "row 7", ("odd",))
+        with device.load(models / "two_outputs.tflite", delegate="cpu") as model:
+            found = model.evaluate(iter(samples), "max_abs_error", output="negated", worst=1, resume=False)
+        assert (found.samples, found.value, found.slices["odd"].value) == (50, 0.1, 0.2)
+        assert [(one.id, one.score) for one in found.worst] == [("row 7", 5.0)]
+
+    def test_a_metric_that_fails_leaves_the_model_of_use(self, device: DeviceLike, models: Path) -> None:
+        """What is in flight then is taken off the line."""
+        with device.load(models / "add_float32.tflite", delegate="cpu") as model:
+            with pytest.raises(UsageError, match="ZeroDivisionError"):
+                model.evaluate({"a": rows(500), "b": rows(500)}, lambda output, _: 1 / output.item(0), resume=False)
+            assert listed(model.run({"a": rows(1), "b": rows(1)}), "sum") == [[0, 2, 4, 6]]
 
     def test_a_model_is_told_in_plain_values(self, device: DeviceLike, models: Path) -> None:
         """Identity by content, tensors by name; all of it can be written as JSON."""
