@@ -67,8 +67,8 @@ def output_hint(
     swapped = next((other for other in others if _agree(actual, reference[other], *tolerance)), None)
     if swapped is not None:
         return f"device output {name!r} has the values of reference {swapped!r}: the outputs may be swapped"
-    theirs, sample = reference[name], None if found.worst is None else found.worst.sample
-    hint = hint_of(actual, theirs, sample=sample, atol=tolerance[0], rtol=tolerance[1])
+    theirs = reference[name]
+    hint = hint_of(actual, theirs, same_structure=not found.structure, atol=tolerance[0], rtol=tolerance[1])
     if not hint and {kind_of(actual), kind_of(theirs)} == {"integer", "float"}:
         return _dequantise_hint(name, info)
     return hint

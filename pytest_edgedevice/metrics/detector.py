@@ -138,9 +138,8 @@ class Boxes(GroupMetric):
             scores = scores.max(axis=1)
         flat = [None if part is None else part.reshape(-1) for part in (scores, classes)]
         if any(part is not None and len(part) != len(boxes) for part in flat):
-            raise ValueError(
-                f"there are {len(boxes)} boxes, but {[len(part) for part in flat if part is not None]} others"
-            )
+            others = " and ".join(str(len(part)) for part in flat if part is not None)
+            raise ValueError(f"there are {len(boxes)} boxes, but {others} scores and classes")
         kept = np.ones(len(boxes), bool)
         if count is not None:
             if count.size != 1:

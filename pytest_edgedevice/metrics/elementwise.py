@@ -62,7 +62,7 @@ class Within(Metric):
 
     def finding(self, found: Closeness, reference: Samples) -> Finding:
         """Judge a comparison that was made with this metric's own ``elementwise``."""
-        passed = found.mismatches <= self.share * found.elements
+        passed = not found.nonfinite and found.mismatches <= self.share * found.elements
         return Finding(
             metric=self.name,
             passed=passed,

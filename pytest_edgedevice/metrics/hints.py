@@ -1,8 +1,8 @@
 """What would match instead: the guess that saves a person an hour.
 
-Owns the search for a transposition, a reshape or another order of samples
-under which an output agrees with its reference. Runs only after a failure,
-and stops at the first piece that disagrees. Knows numpy only.
+Owns the search for a transposition or a reshape under which an output agrees with its
+reference, and which guess comes first. Runs only after a failure, and stops at the first
+piece that disagrees. Knows numpy only.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_edgedevice.metrics.orders import order_text
 from pytest_edgedevice.metrics.structure import Array, Samples, kind_of
+from pytest_edgedevice.metrics.transforms import is_fit, transform_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK = 65_536
 _MAX_RANK = 5  # of one sample: 120 orders; models do not have more axes
-_MAX_SAMPLES = 1024  # for the search of one sample among all
 _NAMES: dict[tuple[int, ...], str] = {(0, 3, 1, 2): " (NHWC to NCHW)", (0, 2, 3, 1): " (NCHW to NHWC)"}
 
 
@@ -34,18 +35,28 @@ def agrees(actual: Samples, reference: Samples, *, atol: float, rtol: float) -> 
     return all(_sample_agrees(a, r, atol, rtol) for a, r in zip(actual, reference, strict=True))
 
 
-def hint_of(actual: Samples, reference: Samples, *, sample: int | None, atol: float, rtol: float) -> str:
+def hint_of(actual: Samples, reference: Samples, *, same_structure: bool, atol: float, rtol: float) -> str:
     """Say what would match instead of the reference as it is; empty when nothing that we know of does.
 
     Args:
         actual: Device output, finite.
         reference: Reference, of the same structure or not.
-        sample: Where the worst element is; None where the structures differ.
+        same_structure: Whether samples and elements belong to each other one by one.
         atol: Tolerance within which something matches.
         rtol: The same, relative to the reference.
     """
     hint = layout_hint(actual, reference, atol=atol, rtol=rtol)
-    return hint or ("" if sample is None else order_hint(actual, reference, sample=sample, atol=atol, rtol=rtol))
+    if hint or not same_structure:
+        return hint
+    return order_text(actual, reference, lambda d, r: _sample_agrees(d, r, atol, rtol)) or _transform_hint(
+        actual, reference, atol, rtol
+    )
+
+
+def _transform_hint(actual: Samples, reference: Samples, atol: float, rtol: float) -> str:
+    if isinstance(actual, tuple) or isinstance(reference, tuple) or not is_fit(actual, reference):
+        return ""
+    return transform_text(actual, reference, lambda d, r, scale: agrees(d, r, atol=atol * scale, rtol=rtol))
 
 
 def layout_hint(actual: Samples, reference: Samples, *, atol: float, rtol: float) -> str:
@@ -55,16 +66,6 @@ def layout_hint(actual: Samples, reference: Samples, *, atol: float, rtol: float
     if actual.ndim == 0 or actual.size == 0 or actual.size != reference.size:
         return ""
     return _transposed(actual, reference, atol, rtol) or _reshaped(actual, reference, atol, rtol)
-
-
-def order_hint(actual: Samples, reference: Samples, *, sample: int, atol: float, rtol: float) -> str:
-    """Name another sample of the reference that this one of the device agrees with; empty when none does."""
-    if not 1 < len(actual) <= _MAX_SAMPLES:
-        return ""
-    for other in range(len(reference)):
-        if other != sample and _sample_agrees(actual[sample], reference[other], atol, rtol):
-            return f"the device's sample {sample} matches the reference's sample {other}: their order may differ"
-    return ""
 
 
 def _transposed(actual: Array, reference: Array, atol: float, rtol: float) -> str:

@@ -127,7 +127,7 @@ def test_only_rtol_passes_where_the_difference_overflows(check: EdgeCheck, make_
 def test_defaults_are_by_kind_and_shown(check: EdgeCheck, recorded: list[Evidence], make_run: Make) -> None:
     for dtype, shown in (
         ("float32", "preset int8 on xnnpack: error at most 0.1 of the largest |reference|"),
-        ("int8", "preset int8 on xnnpack: at most 2 steps"),
+        ("int8", "preset int8 on xnnpack: at most 3 steps"),
         ("bool", "preset bool values: equal"),
     ):
         reference = np.array([0, 1, 0, 1]).astype(dtype)
@@ -151,8 +151,8 @@ def test_one_quantisation_step_is_close_by_default(check: EdgeCheck, make_run: M
 
 def test_one_quantisation_step_too_many_is_not(check: EdgeCheck, make_run: Make) -> None:
     steps = np.arange(8, dtype=np.int8).reshape(2, 4)
-    text = failure(check, make_run({"y": steps + np.int8(3)}), {"y": steps})
-    assert "would pass with steps(at_most=3)" in text
+    text = failure(check, make_run({"y": steps + np.int8(4)}), {"y": steps})
+    assert "would pass with steps(at_most=4)" in text
 
 
 @pytest.mark.parametrize(

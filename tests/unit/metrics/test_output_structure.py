@@ -22,9 +22,8 @@ def check(actual: Any, reference: Any) -> Closeness:
 
 
 def hint(actual: Any, reference: Any) -> str:
-    found = check(actual, reference)
-    sample = None if found.worst is None else found.worst.sample
-    return hint_of(as_samples(actual), as_samples(reference), sample=sample, atol=1e-6, rtol=0)
+    alike = not check(actual, reference).structure
+    return hint_of(as_samples(actual), as_samples(reference), same_structure=alike, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -116,16 +115,6 @@ def test_a_squeezed_axis_is_named_but_not_squeezed() -> None:
 def test_a_transposed_large_sample_is_searched_piece_by_piece() -> None:
     reference = RANDOM.standard_normal((1, 300, 300))
     assert hint(reference.transpose(0, 2, 1), reference).startswith("reference.transpose(0, 2, 1)")
-
-
-def test_shuffled_samples_are_named() -> None:
-    reference = RANDOM.standard_normal((4, 10))
-    assert "their order may differ" in hint(reference[[0, 2, 1, 3]], reference)
-
-
-def test_shuffled_ragged_samples_are_named() -> None:
-    reference = [RANDOM.standard_normal(n) for n in (2, 2, 3)]
-    assert "their order may differ" in hint([reference[1], reference[0], reference[2]], reference)
 
 
 def test_values_that_match_nothing_have_no_hint() -> None:
