@@ -20,9 +20,9 @@ BLOCKS = 10
 """Blocks in a third of the series, where its neighbours are independent; fewer and longer ones where they are not."""
 CORRELATION_TIMES = 4
 FEWEST_BLOCKS = 3
-MEDIAN, FAST = 0.5, 0.1
+MEDIAN, FAST, SLOW = 0.5, 0.1, 0.9
 """What of each block is compared. Slow spells move its median from block to block by more than a throttled clock does,
-and hardly move its fast runs."""
+and hardly move its fast runs; where the slow ones go the other way, runs became more alike, and that is no drift."""
 
 
 class Drift(NamedTuple):
@@ -85,23 +85,38 @@ def drift(samples_ns: Series) -> Drift:
     count = third // size
     if count < FEWEST_BLOCKS:
         return Drift(0.0, 1.0, float(np.median(first)), float(np.median(last)))
-    typical, fast = (_compared(first, last, size=size, count=count, quantile=one) for one in (MEDIAN, FAST))
-    return fast if fast.shown and not typical.shown else typical
+    blocks = [np.sort(part.reshape(count, -1), axis=1) for part in (first[: count * size], last[-count * size :])]
+    thirds = [np.sort(part)[np.newaxis] for part in (first, last)]
+    typical, fast, slow = (_compared(blocks, thirds, quantile=one) for one in (MEDIAN, FAST, SLOW))
+    alone = fast.shown and not typical.shown and fast.shown * slow.shown >= 0
+    return fast if alone else typical
 
 
-def _compared(first: Floats, last: Floats, *, size: int, count: int, quantile: float) -> Drift:
-    """One of the two tests, at half of the error."""
-    ends = float(np.quantile(first, quantile)), float(np.quantile(last, quantile))
-    before, after = (
-        logarithms(np.asarray(np.quantile(part.reshape(count, -1), quantile, axis=1)))
-        for part in (first[: count * size], last[-count * size :])
-    )
+def _compared(blocks: list[Floats], thirds: list[Floats], *, quantile: float) -> Drift:
+    """One of the tests, at half of the error.
+
+    Args:
+        blocks: Of the first and of the last third, (blocks, runs), each block sorted.
+        thirds: Both thirds as one sorted block each.
+        quantile: What of each block is compared.
+    """
+    before, after = (logarithms(_quantiles(part, quantile)) for part in blocks)
+    ends = float(_quantiles(thirds[0], quantile)[0]), float(_quantiles(thirds[1], quantile)[0])
+    count = before.size
     change = float(after.mean() - before.mean())
     error = math.sqrt((before.var(ddof=1) + after.var(ddof=1)) / count)
     if error < 1e-9:  # a clock too coarse to show any noise
         return Drift(math.expm1(change), 0.0 if abs(change) > 1e-9 else 1.0, *ends)
     chance = 2 * _student_tail(abs(change) / error, 2 * count - 2)
     return Drift(math.expm1(change), min(2 * chance, 1.0), *ends)
+
+
+def _quantiles(blocks: Floats, quantile: float) -> Floats:
+    """Of each sorted row, as ``numpy.quantile`` interpolates them."""
+    place = quantile * (blocks.shape[1] - 1)
+    low = math.floor(place)
+    high = min(low + 1, blocks.shape[1] - 1)
+    return np.asarray(blocks[:, low] + (place - low) * (blocks[:, high] - blocks[:, low]))
 
 
 def _student_tail(t: float, freedom: int) -> float:

@@ -190,6 +190,12 @@ def test_slow_spells_do_not_hide_a_device_that_slows_down() -> None:
     assert 0.08 < found.change < 0.12
 
 
+def test_runs_that_become_more_alike_are_no_drift() -> None:
+    """The fast ones get slower and the slow ones faster, around one median."""
+    half = np.linspace(0.5, 0.1, 300)
+    assert drift(10 * MS * (1 + half * np.where(np.arange(300) % 2, 1, -1))).shown == 0
+
+
 def test_a_large_drift_is_told_without_a_power_of_ten() -> None:
     assert str(drift([10.0 * MS] * 300 + [25.0 * MS] * 300)).startswith("150 % slower")
 
