@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SEPARATOR = "#"
 MOST_TOLD = 6
+MOST_SHOWN = 200
 SHORT = 12
 
 
@@ -42,14 +43,11 @@ def open_replay(address: str) -> ReplayedDevice:
     Raises:
         UsageError: There is no such recording, it is broken, or it holds several devices and none is named.
     """
-    named, found, name = Path(address), bool(address), ""
-    if SEPARATOR in address and not named.exists():
-        text, _, name = address.rpartition(SEPARATOR)
-        named, found = Path(text), bool(text)
-    path = recording_of(named)
-    if not found or not path.is_file():
+    named, name = _parted(address)
+    path = recording_of(named) if named.name else named
+    if not _is_file(path):
         raise UsageError(
-            f"there is no recording {str(named)!r}: {path.name} is not beside it",
+            f"there is no recording {address[:MOST_SHOWN]!r}: {path.name[:MOST_SHOWN]} is not there",
             hint="make one with: pytest --device DEVICE --edge-record-run run.jsonl, then: --device replay:run.jsonl",
         )
     archive = Archive(path, kind=KIND)
@@ -59,6 +57,19 @@ def open_replay(address: str) -> ReplayedDevice:
     except BaseException:
         archive.close()
         raise
+
+
+def _parted(address: str) -> tuple[Path, str]:
+    """Path and device; a sign that separates may also be part of a path that is there."""
+    text, separator, name = address.rpartition(SEPARATOR)
+    return (Path(text), name) if separator and not _is_file(Path(address)) else (Path(address), "")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than any file's name, or with a NUL in it
+        return False
 
 
 def _chosen(archive: Archive, path: Path, name: str) -> RecordedDevice:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from pytest_edgedevice.errors import AgentDiedError, InputError, UsageError
+from pytest_edgedevice.evaluation.evaluated import Evaluated
 from pytest_edgedevice.findings import Profile, Resources
 from pytest_edgedevice.records import unpack
 from pytest_edgedevice.replay.recorded import hashes_of
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Timing
 
 NOT_RECORDED = "not recorded"
+MOST_BLOCKS = 8
 
 
-class ReplayedModel:
+class ReplayedModel(Evaluated):
     """See ``LoadedModelLike``; what each member means is at ``LoadedModel``."""
 
     emulated = False
@@ -45,7 +47,7 @@ class ReplayedModel:
         self._loading = loading
         self._path = path
         self._known = {one: (block, row) for block in reversed(loading.blocks) for row, one in enumerate(block.samples)}
-        self._read: tuple[Block, dict[str, Any], list[int]] | None = None
+        self._read: dict[int, tuple[dict[str, Any], list[int]]] = {}
         self._ended = False
 
     def __repr__(self) -> str:
@@ -82,20 +84,22 @@ class ReplayedModel:
                 hint="record again with these inputs: --edge-record-run",
             )
         block, row = self._known[sample]
-        _, outputs, times = self._block(block)
+        outputs, times = self._block(block)
         return {name: values[row] for name, values in outputs.items()}, times[row]
 
-    def _block(self, block: Block) -> tuple[Block, dict[str, Any], list[int]]:
-        """The answers to one run, checked; the last one stays in memory."""
-        if self._read is None or self._read[0] is not block:
+    def _block(self, block: Block) -> tuple[dict[str, Any], list[int]]:
+        """The answers to one run, checked; the latest few stay in memory."""
+        if id(block) not in self._read:
             outputs = {name: self._array(where) for name, where in block.outputs.items()}
             times = unpack(block.inference_ns, where=f"{self._path}: times")
             names = {spec.name for spec in self.info.outputs}
             counts = {len(values) for values in outputs.values()} | {len(times)}
             if counts != {len(block.samples)} or outputs.keys() != names:
                 raise UsageError(f"{str(self._path)!r} cannot be read: answers of {self.info.name} do not fit together")
-            self._read = block, outputs, times
-        return self._read
+            while len(self._read) >= MOST_BLOCKS:
+                self._read.pop(next(iter(self._read)))
+            self._read[id(block)] = outputs, times
+        return self._read[id(block)]
 
     def _array(self, where: str | tuple[str, ...]) -> Any:
         if isinstance(where, str):

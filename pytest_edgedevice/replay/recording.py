@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_edgedevice.interfaces import DeviceLike, LoadedModelLike
-    from pytest_edgedevice.values import Run
+    from pytest_edgedevice.values import Run, Timing
 
 SERIES = {"resources": "resources", "stream": "streams", "profile": "profiles", "stages": "stages"}
 """What a model tells besides, and where it is written."""
@@ -105,23 +105,21 @@ class Recorder:
         return model
 
     def _watch_model(self, model: LoadedModelLike, entry: dict[str, Any]) -> None:
-        run, measure = model.run, model.measure
+        run = model.run
 
         def running(inputs: Any, **given: Any) -> Run:
             answer = run(inputs, **given)
             self._take_run(entry, answer, inputs)
             return answer
 
-        def measuring(*inputs: Any, **given: Any) -> Any:
-            timing = measure(*inputs, **given)
-            plain = {**dataclasses.asdict(timing), "samples_ns": []}
-            entry["measured"].append({"timing": plain, "samples_ns": pack(timing.samples_ns)})
-            return timing
-
-        model.run, model.measure = running, measuring  # type: ignore[method-assign]
+        model.run = running  # type: ignore[method-assign]
+        if hasattr(model, "run_each"):
+            model.run_each = None  # then ``evaluate`` asks by ``run``, which is seen here
+        if hasattr(model, "measure"):
+            model.measure = _noting(model.measure, entry["measured"], _measured)  # type: ignore[method-assign]
         for name, place in SERIES.items():
             if hasattr(model, name):
-                setattr(model, name, _noting(getattr(model, name), entry[place]))
+                setattr(model, name, _noting(getattr(model, name), entry[place], dataclasses.asdict))
 
     def _take_run(self, entry: dict[str, Any], answer: Run, inputs: Any) -> None:
         samples = list(hashes_of(batches(inputs, answer.model.inputs), answer.model.inputs))
@@ -185,13 +183,18 @@ def _asking(sha256: str, options: dict[str, Any]) -> Asking:
     return Asking(sha256, **given, options=more)
 
 
-def _noting(method: Callable[..., Any], place: list[Any]) -> Callable[..., Any]:
+def _noting(method: Callable[..., Any], place: list[Any], plain: Callable[[Any], dict[str, Any]]) -> Callable[..., Any]:
     def noted(*values: Any, **given: Any) -> Any:
         found = method(*values, **given)
-        place.append(dataclasses.asdict(found))
+        place.append(plain(found))
         return found
 
     return noted
+
+
+def _measured(timing: Timing) -> dict[str, Any]:
+    plain = dataclasses.asdict(dataclasses.replace(timing, samples_ns=()))
+    return {"timing": plain, "samples_ns": pack(timing.samples_ns)}
 
 
 def _conditions(device: DeviceLike) -> dict[str, Any]:

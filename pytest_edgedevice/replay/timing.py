@@ -33,7 +33,7 @@ def judged_again(timing: Timing, *, budget_ms: float | None, quantile: float, co
         "budget_ms": budget_ms,
         "quantile": quantile,
         "confidence": confidence,
-        "conditions": {**timing.conditions, REPLAYED: {REPLAYED: True}},
+        "conditions": {moment: {**facts, REPLAYED: True} for moment, facts in timing.conditions.items()},
         **{f"p{percent}_ms": sample_quantile(judged, percent / 100) / 1e6 for percent in (50, 90, 95, 99)},
     }
     if budget_ms is None:

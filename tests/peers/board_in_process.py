@@ -18,7 +18,8 @@ import numpy as np
 from pytest_edgedevice.agent import engines
 from pytest_edgedevice.agent.engines.base import EngineError, LoadOptions
 from pytest_edgedevice.errors import DelegateError, ModelError
-from pytest_edgedevice.runners.samples import batches, join
+from pytest_edgedevice.evaluation.evaluated import Evaluated
+from pytest_edgedevice.runners.samples import batches, join, refuse_nan
 from pytest_edgedevice.transports.local import local_facts
 from pytest_edgedevice.values import ModelInfo, Placement, Quantization, Run, TensorSpec
 from tests.peers.wrong_numbers import spoilt
@@ -56,7 +57,7 @@ class BoardInProcess:
     def __exit__(self, *_: object) -> None: ...
 
 
-class Model:
+class Model(Evaluated):
     """See ``LoadedModelLike``."""
 
     def __init__(self, board: BoardInProcess, engine: Any, path: Path, *, delegate: str, threads: int) -> None:
@@ -74,6 +75,8 @@ class Model:
         collected: list[list[Any]] = [[] for _ in self.info.outputs]
         count = 0
         for part in batches(inputs, self.info.inputs):
+            if not allow_nan:
+                refuse_nan(part.arrays, self.info.inputs, first=count)
             for at in range(part.samples):
                 self._engine.reset()
                 self._engine.set_inputs([part.arrays[spec.name][at] for spec in self.info.inputs])
