@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 INDEX = "history.sqlite"
 PATIENCE_S = 30.0
-PREFIX_BYTES = 4096
+END_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +174,13 @@ class History:
         index.execute("BEGIN IMMEDIATE")
         try:
             if index.execute("PRAGMA user_version").fetchone() != (VERSION,) or not self._follows(index, size):
-                begin_anew(index, _hash(b""))
+                begin_anew(index, self._ends(0))
             start = index.execute("SELECT bytes FROM state").fetchone()[0]
             end = start
             for at, line in self._lines(start):
                 end = at + len(line)
                 add_line(index, line, at, end)
-            self._journal.seek(0)
-            prefix = self._journal.read(min(PREFIX_BYTES, end))
-            index.execute("UPDATE state SET bytes = ?, prefix_bytes = ?, prefix = ?", (end, len(prefix), _hash(prefix)))
+            index.execute("UPDATE state SET bytes = ?, ends = ?", (end, self._ends(end)))
             index.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
@@ -196,11 +194,15 @@ class History:
 
     def _follows(self, index: sqlite3.Connection, size: int) -> bool:
         """Whether the journal still begins with what was indexed."""
-        row = index.execute("SELECT bytes, prefix_bytes, prefix FROM state").fetchone()
-        if row is None or row[0] > size:
-            return False
+        row = index.execute("SELECT bytes, ends FROM state").fetchone()
+        return row is not None and row[0] <= size and self._ends(row[0]) == str(row[1])
+
+    def _ends(self, size: int) -> str:
+        """A print of both ends of the journal's first bytes: a file that was pruned or put back has others."""
         self._journal.seek(0)
-        return _hash(self._journal.read(row[1])) == str(row[2])
+        first = self._journal.read(min(END_BYTES, size))
+        self._journal.seek(max(size - END_BYTES, 0))
+        return hashlib.sha256(first + self._journal.read(min(END_BYTES, size))).hexdigest()
 
     def _lines(self, start: int) -> Iterator[tuple[int, bytes]]:
         """Whole lines from a place on; one that is being written has no end yet."""
@@ -211,10 +213,6 @@ class History:
                 return
             yield at, line
             at += len(line)
-
-
-def _hash(prefix: bytes) -> str:
-    return hashlib.sha256(prefix).hexdigest()
 
 
 def _remove(path: Path) -> None:

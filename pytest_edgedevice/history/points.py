@@ -21,19 +21,19 @@ RUN = ("number INTEGER PRIMARY KEY", "id TEXT UNIQUE", "time TEXT", "commit_id T
 POINT = ("time", "model", "variant", "device", "machine", "delegate", "threads", "engine", "metric", "value", "unit",
          "better", "verdict")  # fmt: skip
 TABLES = (
-    "CREATE TABLE state (bytes INTEGER, prefix_bytes INTEGER, prefix TEXT)",
+    "CREATE TABLE state (bytes INTEGER, ends TEXT)",
     f"CREATE TABLE runs ({', '.join(RUN)})",
     f"CREATE TABLE points (run INTEGER, {', '.join(POINT)})",
     "CREATE INDEX by_model ON points (model, metric)",
 )
 
 
-def begin_anew(index: sqlite3.Connection, prefix: str) -> None:
+def begin_anew(index: sqlite3.Connection, ends: str) -> None:
     """Empty tables, in a transaction of the caller's.
 
     Args:
         index: The database.
-        prefix: Hash of the beginning of the journal, which is that of nothing.
+        ends: Print of a journal of which nothing was read.
     """
     for (name,) in index.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -41,7 +41,7 @@ def begin_anew(index: sqlite3.Connection, prefix: str) -> None:
         index.execute(f'DROP TABLE "{name}"')
     for table in TABLES:
         index.execute(table)
-    index.execute("INSERT INTO state VALUES (0, 0, ?)", (prefix,))
+    index.execute("INSERT INTO state VALUES (0, ?)", (ends,))
     index.execute(f"PRAGMA user_version = {VERSION}")
 
 

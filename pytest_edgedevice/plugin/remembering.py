@@ -30,6 +30,7 @@ MOST_COMMIT_CHARS = 64
 FOLLOWED = ("p50_ms", "p95_ms", "sustained_p50_ms", "sustained_p95_ms")
 """What the regression rule looks at."""
 MOST_TOLD = 10
+MOST_SHARE = 10.0
 
 
 def stamped(config: pytest.Config, record: Record) -> Record:
@@ -122,6 +123,7 @@ def _regressions(history: History, records: Sequence[Record], run: str) -> Itera
 
 def _regression(history: History, cell: Cell, content: Content, metric: str, run: str) -> str:
     from pytest_edgedevice.history.trends import regressed, usual_of
+    from pytest_edgedevice.reports.figures import value_text
 
     value = content.value(metric)
     earlier = [number for id_, number in history.values(cell, content.machine, metric).items() if id_ != run]
@@ -129,7 +131,10 @@ def _regression(history: History, cell: Cell, content: Content, metric: str, run
     if value is None or usual is None or not regressed(value, usual, content.better(metric)):
         return ""
     name = metric.removesuffix("_ms").replace("_", " ")
+    new, old = (value_text(number, content.unit(metric)) for number in (value, usual.value))
+    share = value / usual.value - 1
+    more = f"{share:.1%} over" if share < MOST_SHARE else f"{share + 1:.3g} times"
     return (
-        f"regression: {cell}: {name} {value:.4g} ms is {value / usual.value - 1:.1%} over the median "
-        f"{usual.value:.4g} ms of the last {usual.runs} runs; their noise allows {usual.allowed:.1%}"
+        f"regression: {cell}: {name} {new} is {more} the median {old} of the last {usual.runs} runs; "
+        f"their noise allows {usual.allowed:.1%}"
     )

@@ -92,6 +92,15 @@ def test_a_journal_that_was_pruned_is_indexed_anew(tmp_path: Path) -> None:
     assert runs(tmp_path) == ["run2", "run3", "more"]
 
 
+def test_a_journal_that_was_put_back_is_indexed_anew(tmp_path: Path) -> None:
+    remember(tmp_path, [latency(run="a")])
+    before = (tmp_path / JOURNAL).read_bytes()
+    for run in ("b", "c"):
+        (tmp_path / JOURNAL).write_bytes(before)
+        remember(tmp_path, [latency(run=run)])
+        assert runs(tmp_path) == ["a", run]
+
+
 def test_a_torn_line_is_not_indexed_and_its_place_is_read_again(tmp_path: Path) -> None:
     remember(tmp_path, [latency(run="a")])
     with (tmp_path / JOURNAL).open("ab") as file:
@@ -126,7 +135,8 @@ def test_a_folder_that_cannot_be_written_has_its_index_in_memory(
     def refused(place: Any, **options: Any) -> sqlite3.Connection:
         if place != ":memory:":
             raise sqlite3.OperationalError("unable to open database file")
-        return connect(place, **options)
+        made: sqlite3.Connection = connect(place, **options)
+        return made
 
     monkeypatch.setattr("sqlite3.connect", refused)
     assert runs(tmp_path) == ["a"]
