@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class WatchingContract(DeviceSurroundings):
-    """Resources, streams, profiles."""
+    """Resources, streams, stages, profiles."""
 
     def test_what_a_model_costs_is_told_or_why_it_is_not(self, device: DeviceLike, models: Path) -> None:
         """Every number is there, or a reason for it; never 0."""
         with device.load(models / "add_float32.tflite", delegate="cpu") as model:
             found = model.resources(seconds=0.05)
         json.dumps(dataclasses.asdict(found), allow_nan=False)
-        told = {"memory": found.peak_bytes, "cpu": found.cpu_ms, "energy": found.energy_mj}
+        told = {"memory": found.peak_bytes, "cpu": found.cpu_load_percent, "energy": found.energy_mj}
         assert {name for name, value in told.items() if value is None} == set(found.problems)
         assert all(value is None or value > 0 for value in told.values())
         assert all(found.problems.values())
@@ -47,6 +47,24 @@ class WatchingContract(DeviceSurroundings):
         assert list(found.frames) == sorted(set(found.frames))
         assert all(age >= 0 for age in found.ages_ns)
 
+    def test_stages_are_timed_apart_or_refused(self, device: DeviceLike, models: Path, tmp_path: Path) -> None:
+        """By code that is sent there, by the program's own word, or by nobody: not every model is run by an agent."""
+        module = tmp_path / "way.py"
+        module.write_text("def preprocess(inputs):\n    return {'x': inputs['raw'] * 2}\n")
+        sample = {"raw": np.ones((1, 4), np.float32)}
+        with device.load(models / "copy_float32.tflite", delegate="cpu") as model:
+            for given in ((module, sample), ()):
+                try:
+                    found = model.stages(*given, runs=4)
+                except InputError as error:
+                    assert "stages" in f"{error} {error.hint}" or "code" in str(error)  # noqa: PT017 - either is right
+                    continue
+                json.dumps(dataclasses.asdict(found), allow_nan=False)
+                assert 1 <= len(found.inference_ns) <= 4
+                assert len(found.before_ns) == len(found.inference_ns) == len(found.after_ns)
+                assert found.p50_ms.keys() == {"before", "inference", "after", "total"}
+            assert model.resources(seconds=0.01).model_bytes == model.info.size_bytes
+
     def test_a_profile_has_operators_or_a_reason(self, device: DeviceLike, models: Path) -> None:
         """Not both, and not neither."""
         with device.load(models / "add_float32.tflite", delegate="cpu") as model:
@@ -66,6 +84,9 @@ class WatchingContract(DeviceSurroundings):
             ("profile", {"runs": 0}),
             ("profile", {"runs": True}),
             ("profile", {"seconds": -1}),
+            ("stages", {"runs": 0}),
+            ("stages", {"seconds": -1}),
+            ("stages", {"module": "no-such-file.py", "sample": {}}),
         ],
     )
     def test_what_cannot_be_watched_is_the_callers_error(

@@ -18,7 +18,7 @@ import numpy as np
 from pytest_edgedevice import errors
 from pytest_edgedevice.agent.wire import ITEM_BYTES, Frame, FrameReader, WireError, describe, encode, split_tensors
 from pytest_edgedevice.errors import EdgeDeviceError, InfraError
-from pytest_edgedevice.values import Fact, ModelInfo, Placement
+from pytest_edgedevice.values import Disturbance, Fact, ModelInfo, Placement
 
 if typing.TYPE_CHECKING:
     from pytest_edgedevice.values import Array
@@ -79,7 +79,7 @@ def read(kind: type[T], value: Any) -> T:
 def _read(kind: Any, value: Any) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind, localns={"Mapping": Mapping, "Fact": Fact})
+        hints = typing.get_type_hints(kind, localns={"Mapping": Mapping, "Fact": Fact, "Disturbance": Disturbance})
         if isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind)}:
             return kind(**{name: _read(hints[name], item) for name, item in value.items()})  # type: ignore[operator]
     elif origin is tuple and isinstance(value, list):

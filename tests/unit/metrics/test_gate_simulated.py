@@ -97,7 +97,7 @@ def test_what_drifts_over_its_budget_does_not_pass_once_it_is_over(
     printed: tuple[list[str], list[str], list[str]],
 ) -> None:
     assert float(printed[2][0]) == 0
-    assert "in 0 % of the series" in DOCUMENT.read_text(encoding="utf-8")
+    assert "In 0 % of the series" in DOCUMENT.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["verdicts", "drift"])
