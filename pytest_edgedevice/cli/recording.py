@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from pytest_edgedevice.cli.recording_local import LocalModel, look_at
 from pytest_edgedevice.cli.text import printable
 from pytest_edgedevice.device.loading import model_file
-from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.errors import DeviceBusyError, UsageError
 from pytest_edgedevice.goldens import Recorded, Wishes, record
 from pytest_edgedevice.goldens.matching import SHORT
 from pytest_edgedevice.goldens.servers.opening import open_server
@@ -23,12 +24,13 @@ from pytest_edgedevice.opening import open_device
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_edgedevice.device import Device
     from pytest_edgedevice.goldens.servers.server import Server
     from pytest_edgedevice.interfaces import DeviceLike
     from pytest_edgedevice.values import Array, ModelInfo
 
 SCHEMA = 1
-WAIT_S = 60.0
+BUSY = "wait longer with --wait SECONDS, or see who holds what: edgedevice list"
 
 
 def record_golden(options: argparse.Namespace) -> None:
@@ -102,8 +104,7 @@ def _opened(options: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[l
     source = model_file(options.source) if from_tflite else None
     device: DeviceLike | None = None
     if paths or source:
-        holder = Holder.here(test="edgedevice record")
-        device = stack.enter_context(open_device("local", wait_s=WAIT_S, holder=holder))
+        device = stack.enter_context(_this_machine(options.wait))
     models = [look_at(device, path) for path in paths] if device else []
     if device and source:
         if options.header_env:
@@ -113,6 +114,18 @@ def _opened(options: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[l
     output = next(iter([*options.output, *dict(options.output_map), *(outputs if len(outputs) == 1 else ())]), "")
     server = open_server(options.source, output=output, timeout_s=options.timeout, header_env=options.header_env)
     return models, stack.enter_context(server)
+
+
+def _this_machine(wait_s: float) -> Device:
+    """Shared: outputs are the same whoever else computes here."""
+    tell = partial(print, file=sys.stderr, flush=True)
+    holder = Holder.here(test="edgedevice record")
+    try:
+        return open_device(
+            "local", wait_s=wait_s, shared=True, holder=holder, on_wait=lambda what: tell(printable(str(what)))
+        )
+    except DeviceBusyError as error:
+        raise DeviceBusyError(error.message, hint=BUSY) from None
 
 
 def _print(recorded: Recorded, models: list[ModelInfo]) -> None:

@@ -34,7 +34,7 @@ def elsewhere(document: Document, folders: Sequence[Path]) -> dict[str, Path]:
             searched = f"; searched in {', '.join(map(str, folders))}" if folders else ""
             place.fail(
                 f"{relative!r} is not kept with this golden, which knows its hash only{searched}",
-                hint="name the folder that has it: edge_inputs = FOLDER in the ini file, or load_golden(inputs=[...])",
+                hint="name its folder: edge_inputs in the ini file, --inputs-from, or load_golden(inputs=[FOLDER])",
             )
         found[relative] = known
     return found

@@ -72,12 +72,16 @@ def forever(piece: bytes, *, head: bytes = b"", pause_s: float = 0.0) -> Act:
 
 
 class OipServer:
-    """Serves one model; ``infer`` and ``metadata`` are what it does when it is asked for those."""
+    """Serves one model; ``infer``, ``metadata`` and ``server`` are what it does when it is asked for those.
+
+    ``greet`` takes a connection before anything is read, and nothing else happens to it then.
+    """
 
     def __init__(self) -> None:
         self.infer: Act = properly
         self.metadata: Act = saying(framed(as_json(METADATA)))
         self.server: Act = saying(framed(as_json({"name": "hand-made", "version": "0.1", "extensions": []})))
+        self.greet: Callable[[socket.socket], object] | None = None
         self.requests: list[Request] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
@@ -104,6 +108,9 @@ class OipServer:
         with connection:
             connection.settimeout(30)
             try:
+                if self.greet:
+                    self.greet(connection)
+                    return
                 request = _read(connection)
                 self.requests.append(request)
                 path = request[0].split()[1]

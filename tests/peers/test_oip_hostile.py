@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,6 @@ from tests.peers.oip_server import (
 )
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -231,13 +231,16 @@ def test_a_servers_own_words_are_told_clean(server: OipServer, body: bytes, said
 
 def test_a_refusal_is_read_although_the_request_was_not(server: OipServer) -> None:
     """A gateway with a size limit answers at once and closes, while we are still sending."""
-    server._one = lambda connection: (  # type: ignore[method-assign]
-        connection.recv(100),
-        connection.sendall(framed(as_json({"error": "too large"}), status="413 Payload Too Large")),
-        connection.close(),
-    )
+    opened = OpenInferenceServer(server.address)
+
+    def refuse(connection: socket.socket) -> None:
+        connection.sendall(framed(as_json({"error": "too large"}), status="413 Payload Too Large"))
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(100)
+
+    server.greet = refuse
     with pytest.raises(InfraError, match=r"status 413: too large|cannot be reached|no proper HTTP"):
-        OpenInferenceServer(server.address)
+        opened.answer({"x": np.zeros((1 << 16, 2), np.float32)}, ())
 
 
 class TestSecrets:
@@ -266,6 +269,11 @@ class TestSecrets:
             OpenInferenceServer("http://models.example/v2/models/m", header_env="MY_HEADER")
 
 
+def slow_resolver(*_: object, **__: object) -> list[object]:
+    time.sleep(2)
+    return []
+
+
 class TestReaching:
     def test_nobody_there(self) -> None:
         one = OipServer()
@@ -278,15 +286,12 @@ class TestReaching:
             OpenInferenceServer("http://no-such-host.invalid/v2/models/m", timeout_s=20)
 
     def test_a_resolver_that_never_answers_meets_the_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(2) or [])
+        monkeypatch.setattr("socket.getaddrinfo", slow_resolver)
         with pytest.raises(DeadlineError, match=r"within 0\.2 s"):
             OpenInferenceServer("http://slow.example/v2/models/m", timeout_s=0.2)
 
     def test_a_server_without_encryption_behind_https(self, server: OipServer) -> None:
-        server._one = lambda connection: (  # type: ignore[method-assign]
-            connection.recv(100),
-            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-        )
+        server.greet = lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         with pytest.raises(InfraError, match=r"cannot be reached: .*(?i:version|ssl|reset)"):
             OpenInferenceServer(server.address.replace("http:", "https:"), timeout_s=20)
 
@@ -314,7 +319,7 @@ class TestNothingIsWritten:
         np.save(tmp_path / "x.npy", X)
         record(tmp_path / "g", server.address, inputs=[tmp_path / "x.npy"])
         golden = load_golden(tmp_path / "g", inputs=[tmp_path])
-        assert golden.references["y"].tolist() == (2 * X).tolist()
+        assert np.asarray(golden.references["y"]).tolist() == (2 * X).tolist()
         assert golden.provenance.source["model_version"] == "1"
         assert (golden.provenance.framework, golden.provenance.version) == ("hand-made", "0.1")
 
@@ -327,6 +332,6 @@ def test_metadata_are_as_hostile_as_answers(server: OipServer) -> None:
 
 def test_a_large_request_meets_the_deadline_where_nobody_reads_it(server: OipServer) -> None:
     opened = OpenInferenceServer(server.address, timeout_s=SHORT_S)
-    server._one = lambda connection: time.sleep(5)  # type: ignore[method-assign]
+    server.greet = lambda connection: time.sleep(5)
     with pytest.raises(DeadlineError):
         opened.answer({"x": np.zeros((1 << 20, 2), np.float32)}, ())

@@ -89,7 +89,7 @@ def test_its_probabilities_become_the_golden(address: str, images: Path, tmp_pat
         output_map={"predict_proba": "probabilities"},
         wishes=wishes,
     )
-    assert recorded
+    assert recorded.changes
     golden = load_golden(tmp_path / "digits", inputs=[tmp_path])
     expected = digits.reference({"image": digits.test_images()})["probabilities"]
     assert np.abs(golden.references["probabilities"] - expected).max() < 1e-6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -121,6 +123,26 @@ def test_a_golden_that_is_missing_names_every_place(pytester: pytest.Pytester) -
     result.stdout.fnmatch_lines(
         [f"E *GoldenError: golden 'faces' does not exist; searched in {places}", "E *hint: *edge_goldens = FOLDER"]
     )
+
+
+def test_inputs_that_are_kept_away_are_found_in_the_folders_of_the_ini_file(
+    pytester: pytest.Pytester, digits: Path
+) -> None:
+    document = json.loads((digits / "golden.json").read_text())
+    content = (digits / "images.npy").read_bytes()
+    document["files"] = {"images.npy": hashlib.sha256(content).hexdigest()}
+    (digits / "golden.json").write_text(json.dumps(document))
+    (pytester.mkdir("away") / "images.npy").write_bytes(content)
+    (digits / "images.npy").unlink()
+    pytester.makepyfile(uses())
+    result = pytester.runpytest("--edge-update-goldens")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["E *GoldenError: *'images.npy' is not kept with this golden*", "E *hint: *edge_inputs*"]
+    )
+    pytester.makeini("[pytest]\nedge_inputs = away")
+    pytester.runpytest("--edge-update-goldens").assert_outcomes(failed=1)  # once, for it was recorded
+    pytester.runpytest().assert_outcomes(passed=1)
 
 
 def test_models_are_searched_beside_the_test_first_and_in_the_root_last(pytester: pytest.Pytester) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -98,12 +99,13 @@ def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> 
     assert TESTS == [
         "test_my_model.py",
         "test_golden.py",
+        "test_recorded.py",
         "test_delegates.py",
         "test_int8.py",
         "test_requires.py",
         "test_polite.py",
     ]
-    assert SCRIPTS == ["save_reference.py", "names.py", "search.py"]
+    assert SCRIPTS == ["save_reference.py", "serving.py", "names.py", "search.py"]
 
 
 def test_the_first_test_passes_with_the_saved_reference(project: pytest.Pytester) -> None:
@@ -123,6 +125,16 @@ def test_recording_a_golden_fails_once_and_passes_then(project: pytest.Pytester)
     recorded.assert_outcomes(failed=1)
     recorded.stdout.fnmatch_lines(["*run again without --edge-update-goldens*"])
     project.runpytest_subprocess(*QUIET, "test_golden.py").assert_outcomes(passed=1)
+
+
+def test_a_recorded_golden_finds_its_inputs_where_they_stayed(project: pytest.Pytester) -> None:
+    shutil.copytree(project.path / "goldens" / "digits", project.path / "data")
+    recorded, tested = [command for command in COMMANDS if "numbers" in command or "test_recorded" in command]
+    program = [sys.executable, "-c", "import sys; from pytest_edgedevice.cli import main; sys.exit(main())"]
+    ran = project.run(*program, *shlex.split(recorded)[1:])
+    assert ran.ret == 0, ran.stderr.str()
+    project.runpytest_subprocess(*QUIET, *shlex.split(tested)[1:]).assert_outcomes(passed=1)
+    ran.stdout.fnmatch_lines(["recorded goldens/numbers: 40 samples, answered by serving.py:answer"])
 
 
 def test_delegates_are_proven(project: pytest.Pytester) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pytest_edgedevice.cli.arguments import FINE, add_json, seconds
+from pytest_edgedevice.cli.arguments import FINE, add_json, add_wait, seconds
 
 SENTENCE = "record a golden set: inputs, your server's answers to them, and where those come from"
 DRIVES_DEVICES = False
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--header-env", metavar="VARIABLE", default="", help=sentence)
     add("--note", metavar="TEXT", help="free text for the provenance")
     add("--force", action="store_true", help="replace what is there")
+    add_wait(parser, "how long to wait while somebody measures on this machine, which a .tflite file runs on")
     add_json(parser)
 
 

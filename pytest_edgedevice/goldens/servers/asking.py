@@ -21,7 +21,7 @@ from pytest_edgedevice.goldens.servers.fitting import Feed, fitted
 if TYPE_CHECKING:
     from pytest_edgedevice.goldens.servers.server import Server
 
-REQUEST_BYTES = 8 << 20  # of raw values at once, where nobody named a batch: fits the limits of most gateways
+REQUEST_BYTES = 1 << 20  # of raw values at once, where nobody named a batch: about 5 MB of JSON
 MOST_SAMPLES = 64
 
 

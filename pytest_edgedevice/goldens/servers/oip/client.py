@@ -30,7 +30,7 @@ TIMEOUT_S = 60.0
 MOST_METADATA_BYTES = 4 << 20
 MOST_REPLY_BYTES = 256 << 20
 FINE = 200
-OTHERWISE = "its own log says more; it may want another shape (--reshape, --transpose) or fewer samples at once (--batch)"
+OTHERWISE = "its own log says more; it may want another shape (--reshape, --transpose) or fewer samples (--batch)"
 MISTOLD = "mend the metadata on the server: one of the two is not what you think it is"
 
 
@@ -92,9 +92,9 @@ class OpenInferenceServer(Server):
     def _ask_server(self) -> ServerMetadata:
         """Who the server is; gateways that route models only do not say."""
         reply = self._send("GET", self._address.server_path, most_bytes=MOST_METADATA_BYTES)
-        if reply.status in (404, 405, 501):
+        if reply.status != FINE:
             return ServerMetadata()
-        return self._parsed(lambda: parse_server(self._good(reply).body))
+        return self._parsed(lambda: parse_server(reply.body))
 
     def _request(
         self, inputs: Mapping[str, Array], outputs: Sequence[str], identity: str
