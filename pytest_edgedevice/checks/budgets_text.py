@@ -115,5 +115,6 @@ def _apart(value: float, limit: float) -> str:
 def where_text(model: ModelLike, met: tuple[Disturbance, ...] = (), *, said: str = "") -> str:
     """Where it ran, and what may have disturbed it there, but for what was said already."""
     threads = "1 thread" if model.info.threads == 1 else f"{model.info.threads} threads"
-    why = causes(tuple(one for one in met if one.text not in said))
+    known = {one.condition for one in met if said and one.text in said}
+    why = causes(tuple(one for one in met if one.condition not in known))
     return f"on {model.device_name!r} by {model.placement.proven}, {threads}{'; ' + why if why else ''}"

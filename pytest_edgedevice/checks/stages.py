@@ -142,7 +142,8 @@ def judge_stages(
         observed_ms = sample_quantile(series[stage], quantile) / 1e6
         verdict, reason, needed = judged.verdict, judged.reason, judged.needed
         if void:
-            verdict, reason, needed = "inconclusive", void, ""
+            claim = f"cannot show {quantile_name(quantile)} < {budget_ms:.6g} ms"
+            verdict, reason, needed = "inconclusive", f"{claim}: {void}", ""
         elif not any(series[stage]):
             verdict, reason, needed = "inconclusive", f"there is no {NAMES[stage]} in what was timed", ""
         results.append(StageResult(stage, quantile, budget_ms, observed_ms, verdict, lower, upper, reason, needed))
