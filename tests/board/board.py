@@ -21,6 +21,7 @@ from tests.board import furniture
 from tests.board.furniture import Options
 from tests.board.making import QEMU, BoardError, make, program, use
 from tests.board.namespaces import PRIVILEGED, process_one
+from tests.ports import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,8 @@ class Board:
         self.options = replace(options, machine_id=options.machine_id or uuid.uuid4().hex)
         self.name = options.name
         self.device = f"ssh:{options.name}"
-        self.port = _free_port()
+        self._port = Port()
+        self.port = self._port.number
         self.config = self.folder / "config"
         self.program = ("ssh", "-F", str(self.config))
         self.programs = self.folder / "bin"
@@ -61,6 +63,7 @@ class Board:
             self._power = process_one(self.folder)
         except BaseException:
             self._in_use.close()
+            self._port.close()
             raise
         try:
             self._tell(self._layout())
@@ -125,6 +128,7 @@ class Board:
             self._power.kill()
             self._power.communicate()
             self._in_use.close()
+            self._port.close()
 
     def __enter__(self) -> Self:
         return self
@@ -205,12 +209,6 @@ def silent_server() -> Iterator[int]:
     """The port of something that accepts connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _new_key(path: Path) -> str:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.contract.processes import command_line, descendants
+from tests.ports import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
 NAME = "kitchen"
+DEADLINE_S = 60.0
 SERVER = """
 Port {port}
 ListenAddress 127.0.0.1
@@ -54,9 +56,8 @@ class PlainSshd:
         for name in ("host_key", "key"):
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
         (folder / "authorized_keys").write_bytes((folder / "key.pub").read_bytes())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self._port = Port()  # of those that the kernel gives to nobody, as sshd cannot be handed a socket
+        self.port = self._port.number
         self.config = folder / "client"
         self.config.write_text(CLIENT.format(name=NAME, port=self.port, user=getpass.getuser(), folder=folder))
         self.know(folder / "host_key.pub")
@@ -65,7 +66,7 @@ class PlainSshd:
         Path("/run/sshd").mkdir(exist_ok=True)
         self.daemon = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(server)], stderr=subprocess.DEVNULL)
         self.program = ("ssh", "-F", str(self.config))
-        _until_it_listens(self.port)
+        _until_it_listens(self.port, self.daemon)
 
     def behind(self, port: int) -> tuple[str, ...]:
         """The ssh program that reaches this server through another port of this machine."""
@@ -104,7 +105,8 @@ class PlainSshd:
         for pid in [*self.sessions(), self.daemon.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
-        self.daemon.wait(10)
+        self.daemon.wait(DEADLINE_S)
+        self._port.close()
 
 
 @contextlib.contextmanager
@@ -117,10 +119,11 @@ def _run(*arguments: str) -> None:
     subprocess.run(arguments, check=True, capture_output=True, timeout=30)
 
 
-def _until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 20
+def _until_it_listens(port: int, daemon: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        assert time.monotonic() < deadline
+        assert daemon.poll() is None, "sshd has ended"
+        assert time.monotonic() < deadline, "sshd does not listen"
         time.sleep(0.01)

@@ -17,7 +17,7 @@ from tests.phones.debian import PhoneError
 from tests.phones.furniture import Options
 from tests.phones.making import make, use
 from tests.phones.namespaces import ProcessOne
-from tests.phones.ports import Port
+from tests.ports import Port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

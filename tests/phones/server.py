@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from tests.phones import guard
 from tests.phones.debian import PhoneError
 from tests.phones.making import make, use
-from tests.phones.ports import Port
+from tests.ports import Port
 
 if TYPE_CHECKING:
     from tests.phones.phone import Phone

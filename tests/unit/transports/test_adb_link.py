@@ -14,8 +14,10 @@ from pytest_edgedevice.errors import DeadlineError, MissingExtraError, Transport
 from pytest_edgedevice.transports.adb import link as adb_link
 from pytest_edgedevice.transports.adb.server import AdbServer
 from pytest_edgedevice.transports.adb.transport import AdbTransport, list_devices
+from tests.ports import Port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 VARIABLES = ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_HOST", "ANDROID_ADB_SERVER_PORT")
@@ -35,9 +37,12 @@ def program(folder: Path, text: str) -> Path:
     return path
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Where nobody listens."""
+    one = Port()
+    yield one.number
+    one.close()
 
 
 def in_30_s() -> float:
@@ -64,8 +69,9 @@ def test_a_folder_that_is_no_absolute_path_is_refused(base: str) -> None:
         AdbTransport("x", base=base)
 
 
-def test_a_server_that_does_not_run_is_started_at_its_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
+def test_a_server_that_does_not_run_is_started_at_its_port(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = tmp_path / "asked"
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
     text = f'[ "$1" = version ] || echo "$@" "$ANDROID_ADB_SERVER_PORT" >"{asked}"'
@@ -81,11 +87,11 @@ def test_a_server_that_runs_is_not_started_again(tmp_path: Path, monkeypatch: py
         AdbServer(listening.getsockname()).start(deadline=in_30_s())
 
 
-def test_a_server_elsewhere_is_never_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_elsewhere_is_never_started(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_edgedevice.transports.adb.server.is_here", lambda _: False)
     monkeypatch.setenv("ADBUTILS_ADB_PATH", str(program(tmp_path, f"touch {tmp_path}/started")))
     with pytest.raises(TransportError, match="does not run"):
-        AdbServer(("127.0.0.1", free_port())).start(deadline=in_30_s())
+        AdbServer(("127.0.0.1", port)).start(deadline=in_30_s())
     assert not (tmp_path / "started").exists()
 
 
@@ -195,5 +201,5 @@ def test_a_request_that_is_too_long_is_refused() -> None:
         AdbServer(("127.0.0.1", 1)).open("x", bytes(70_000), deadline=in_30_s())
 
 
-def test_the_state_at_a_server_that_is_gone_is_unknown() -> None:
-    assert AdbServer(("127.0.0.1", free_port())).state_of("x") == ""
+def test_the_state_at_a_server_that_is_gone_is_unknown(port: int) -> None:
+    assert AdbServer(("127.0.0.1", port)).state_of("x") == ""

@@ -7,8 +7,6 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from tests.phones.debian import PhoneError
-
 FIRST, LAST = 16000, 31999
 """Below those that the kernel hands out for connections, above those that adb servers scan for emulators."""
 LISTENING = "0A"
@@ -17,8 +15,8 @@ LISTENING = "0A"
 class Port:
     """A port that stays ours, also while nothing listens on it.
 
-    adbd and adb cannot be handed a socket, so somebody else could bind the port before they do. Among us an abstract
-    socket with the port in its name prevents it; the kernel frees it with our process.
+    adbd, adb and sshd cannot be handed a socket, so somebody else could bind the port before they do. Among us an
+    abstract socket with the port in its name prevents it; the kernel frees it with our process.
     """
 
     def __init__(self) -> None:
@@ -27,12 +25,12 @@ class Port:
         for number in candidates:
             held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             with suppress(OSError), socket.socket() as tried:
-                held.bind(f"\0edgedevice-phones-{number}")
+                held.bind(f"\0edgedevice-tests-{number}")
                 tried.bind(("127.0.0.1", number))
                 self.number, self._held = number, held
                 return
             held.close()
-        raise PhoneError(f"no port is free between {FIRST} and {LAST}")
+        raise OSError(f"no port is free between {FIRST} and {LAST}")
 
     def served_by(self, user: int) -> bool:
         """Whether a process of that user listens on it."""
