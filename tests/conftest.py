@@ -1,12 +1,16 @@
-"""Whose processes are measured for coverage: of tests that run code which no test runs in its own process."""
+"""What all tests share: examples of hypothesis that are the same in every run, and whose processes are measured."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
+# no deadlines for examples, as this machine may be busy; and a run that finds another one than the last tells nothing
+settings.load_profile("ci")
+# for coverage: tests that run code in processes which no test runs in its own
 MEASURED = (
     "contract/test_local.py",
     "contract/test_ssh.py",

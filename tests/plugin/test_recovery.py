@@ -25,7 +25,7 @@ SAID = "taken over from ada (pid 4242, test tests/test_x.py::test_y), who crashe
 @pytest.fixture(autouse=True)
 def crashed(own_surroundings: object) -> None:
     """Somebody crashed with this machine."""
-    assert subprocess.run([sys.executable, "-c", CRASH], check=False, timeout=60).returncode == 9
+    assert subprocess.run([sys.executable, "-c", CRASH], check=False, timeout=240).returncode == 9
 
 
 @pytest.mark.parametrize("distributed", [False, True])
@@ -37,7 +37,7 @@ def test_the_next_tests_record_and_a_closing_line_name_who_crashed(
 ) -> None:
     pytester.makepyfile(CHECKS + CHECKS.replace("test_a", "test_b"))
     arguments = [*workers, "--dist", "loadfile"] if distributed else []
-    result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *arguments, timeout=60)
+    result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *arguments, timeout=240)
     result.assert_outcomes(passed=2)
     first, second = records()
     assert first["device"]["recovered"][0] == SAID

@@ -83,7 +83,7 @@ def test_a_report_that_cannot_be_written_is_said_and_not_green(pytester: pytest.
 def test_a_report_into_a_pipe_that_nobody_reads_ends_the_run_with_the_reason(pytester: pytest.Pytester) -> None:
     os.mkfifo(pytester.path / "pipe")
     pytester.makepyfile("def test_a(edge_check):\n    edge_check.metric('top1', 1)")
-    result = pytester.runpytest_subprocess("--edge-report", "json=pipe", timeout=60)
+    result = pytester.runpytest_subprocess("--edge-report", "json=pipe", timeout=240)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["edgedevice: cannot write the report '*pipe': nobody reads from it"])
 

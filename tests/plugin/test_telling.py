@@ -42,7 +42,7 @@ def on_a_terminal(*arguments: str, columns: int = 100) -> str:
                 written += chunk
         except OSError:  # how Linux says that the other end was closed
             pass
-        process.wait(timeout=60)
+        process.wait(timeout=240)
     os.close(ours)
     return written.decode()
 
@@ -69,7 +69,7 @@ def test_without_a_terminal_lines_are_plain(pytester: pytest.Pytester) -> None:
 
 
 def test_a_worker_tells_that_a_stranger_has_the_device(pytester: pytest.Pytester, workers: list[str]) -> None:
-    result = pytester.runpytest_subprocess("-n", "1", "--edge-wait", "1", timeout=60)
+    result = pytester.runpytest_subprocess("-n", "1", "--edge-wait", "1", timeout=240)
     result.assert_outcomes(passed=1, errors=1)
     result.stderr.fnmatch_lines([SAID.replace("edgedevice: ", "edgedevice: gw0: ") + "*"])
 

@@ -63,7 +63,7 @@ def test_without_a_terminal_the_next_line_comes_after_ten_seconds(pytester: pyte
 
 
 def test_a_worker_tells_it_too(pytester: pytest.Pytester, workers: list[str]) -> None:
-    result = pytester.runpytest_subprocess("-n", "1", "--device", "slow", timeout=60)
+    result = pytester.runpytest_subprocess("-n", "1", "--device", "slow", timeout=240)
     result.assert_outcomes(passed=1)
     assert re.search(rf"^{LINE.replace('edgedevice: ', 'edgedevice: gw0: ')}$", result.stderr.str(), re.MULTILINE)
 

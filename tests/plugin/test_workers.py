@@ -42,7 +42,7 @@ def test_workers_that_share_a_device_take_turns_beyond_the_wait_for_others(
     # two modules, so that loadscope gives each worker one; the device is held longer than --edge-wait allows others
     slow = DEVICE + "\n@pytest.fixture(scope='session', autouse=True)\ndef pause(edge_device):\n    time.sleep(1.5)\n"
     pytester.makepyfile(test_one=slow, test_two=slow)
-    result = pytester.runpytest_subprocess("--edge-wait", "1", "--dist", dist, *workers, timeout=60)
+    result = pytester.runpytest_subprocess("--edge-wait", "1", "--dist", dist, *workers, timeout=240)
     result.assert_outcomes(passed=12)
 
 
@@ -50,7 +50,7 @@ def test_a_worker_that_crashes_keeps_the_others_records(
     pytester: pytest.Pytester, workers: list[str], records: Callable[[], list[dict[str, Any]]]
 ) -> None:
     pytester.makepyfile(CHECKS + "def test_z_crash(edge_check):\n    import os\n    os._exit(7)\n")
-    result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *workers, timeout=60)
+    result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *workers, timeout=240)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     checks = [one for one in records() if one["check"] == "metric"]
     assert sorted(one["numbers"]["value"] for one in checks) == [number / 10 for number in range(6)]
@@ -60,7 +60,7 @@ def test_a_test_whose_worker_crashed_has_a_record_and_a_row(
     pytester: pytest.Pytester, workers: list[str], records: Callable[[], list[dict[str, Any]]]
 ) -> None:
     pytester.makepyfile("def test_crash(edge_check):\n    import os\n    os._exit(7)\n")
-    result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *workers, timeout=60)
+    result = pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *workers, timeout=240)
     (record,) = records()
     assert (record["check"], record["verdict"], record["outcome"]) == ("worker", "fail", "failed")
     assert "crashed while running" in record["message"]
