@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_edgedevice.blame import find_blame as find_blame
     from pytest_edgedevice.device import Device as Device
     from pytest_edgedevice.goldens import dequantized as dequantized
     from pytest_edgedevice.goldens import load_golden as load_golden
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from pytest_edgedevice.runners.loaded import LoadedModel as LoadedModel
 
 __version__ = "0.1.0"
-__all__ = ["Device", "LoadedModel", "__version__", "dequantized", "load_golden", "open_device"]
+__all__ = ["Device", "LoadedModel", "__version__", "dequantized", "find_blame", "load_golden", "open_device"]
 
 _HOMES = {
     "Device": "pytest_edgedevice.device",
     "LoadedModel": "pytest_edgedevice.runners.loaded",
     "dequantized": "pytest_edgedevice.goldens",
+    "find_blame": "pytest_edgedevice.blame",
     "load_golden": "pytest_edgedevice.goldens",
     "open_device": "pytest_edgedevice.opening",
 }

@@ -1,0 +1,101 @@
+"""The likely cause outside pytest; and what becomes of a question that cannot be asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from pytest_edgedevice import find_blame
+from pytest_edgedevice.blame import asking
+from pytest_edgedevice.errors import DeviceLostError
+from pytest_edgedevice.leases import Holder, acquire
+from pytest_edgedevice.transports.local import local_identity
+from tests.peers.board_in_process import BoardInProcess
+
+if TYPE_CHECKING:
+    from pytest_edgedevice.values import Run
+
+TINY = Path(__file__).parents[3] / "fixtures" / "tiny"
+X = np.random.default_rng(1).standard_normal((6, 4)).astype(np.float32)
+RIGHT = {"doubled": 2 * X, "negated": -X}
+
+
+@pytest.fixture(autouse=True)
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setattr(asking, "LEASE_S", 0.0)
+
+
+@pytest.fixture
+def board() -> BoardInProcess:
+    return BoardInProcess()
+
+
+def run_on(board: BoardInProcess, **options: Any) -> Run:
+    with board.load(TINY / "two_outputs.tflite", **options) as model:
+        return model.run({"x": X})
+
+
+def blame(board: Any, run: Run, reference: Any = None, **more: Any) -> Any:
+    given = {"path": TINY / "two_outputs.tflite", "inputs": {"x": X}, "atol": 1e-4, **more}
+    return find_blame(run, RIGHT if reference is None else reference, device=board, **given)
+
+
+def test_a_run_that_is_close_has_nobody_to_blame(board: BoardInProcess) -> None:
+    assert blame(board, run_on(board)) is None
+
+
+def test_a_delegate_is_found_and_nothing_stays_loaded(board: BoardInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAULT", "scaled")
+    monkeypatch.setenv("WRONG", "xnnpack")
+    found = blame(board, run_on(board, delegate="xnnpack"), delegate="xnnpack")
+    assert (found.likely, board.open_models) == ("delegate", 0)
+    assert [one.kind for one in found.observations] == ["again", "delegate", "delegate", "delegate"]
+
+
+def test_a_host_that_is_held_by_others_is_not_waited_for_and_not_guessed(board: BoardInProcess) -> None:
+    lease = acquire([local_identity()], holder=Holder.here(test="a measurement"), wait_s=0, wanted="local")
+    try:
+        found = blame(board, run_on(board), {"doubled": X, "negated": X})
+    finally:
+        lease.release(untouched=True)
+    assert found.likely == "unknown"
+    assert "on this host cannot be asked (device 'local' is held by" in found.text
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"deadline_s": 1e-9}, "no time was left of the 1e-09 s"),
+        ({"inputs": {"x": X[:3]}}, "different numbers of samples"),
+        ({"inputs": {}, "path": "nowhere"}, "nowhere has changed since it was loaded"),
+    ],
+)
+def test_what_cannot_be_asked_is_unknown_with_the_reason(
+    board: BoardInProcess, more: dict[str, Any], text: str
+) -> None:
+    found = blame(board, run_on(board), {"doubled": X, "negated": X}, **more)
+    assert (found.likely, text in found.text) == ("unknown", True), found.text
+
+
+def test_a_device_that_is_lost_meanwhile_is_no_new_error(
+    board: BoardInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_on(board)
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise DeviceLostError("the cable was pulled")
+
+    monkeypatch.setattr(board, "load", lost)
+    found = blame(board, run, {"doubled": X, "negated": X})
+    assert (found.likely, "the cable was pulled" in found.text) == ("unknown", True)
+
+
+def test_a_mistake_of_ours_is_no_new_error(board: BoardInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_on(board)
+    monkeypatch.setattr(board, "load", lambda *_, **__: 7)
+    found = blame(board, run, {"doubled": X, "negated": X})
+    assert found.text.startswith("unknown: TypeError: ")
