@@ -16,14 +16,15 @@ DRIVES_DEVICES = False
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See the help."""
-    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="file of --edge-report json=FILE")
+    sentence = (
+        "file of --edge-report json=FILE; where a line of it cannot be read, or records conflict, that is told, "
+        "everything else is written, and the exit code is 1"
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help=sentence)
     add_json(parser)
     parser.add_argument("--output", metavar="PATH", type=Path, help="write the joined records, one JSON object a line")
     sentence = "write a report, as --edge-report does, e.g. html=report.html; repeat it for several"
     parser.add_argument("--report", metavar="FORMAT=PATH", action="append", default=[], help=sentence)
-    parser.epilog = (
-        f"{parser.epilog}. It is 1 where a line could not be read or records conflict; everything else is written."
-    )
 
 
 def run(options: argparse.Namespace) -> int:

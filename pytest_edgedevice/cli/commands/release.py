@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.cli.arguments import FINE, WRONG, add_config, add_name, add_wait
+from pytest_edgedevice.cli.arguments import FINE, WRONG, add_config, add_json, add_name, add_wait
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See the help."""
     add_name(parser)
     add_config(parser)
+    add_json(parser)
     parser.add_argument("--yes", action="store_true", help="ask the holder to end without asking you first")
     add_wait(parser, "how long the holder may take to end")
 
@@ -24,5 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Ask for it."""
     from pytest_edgedevice.cli.release import release
+    from pytest_edgedevice.cli.said import said_as_json
 
-    return FINE if release(options.name, options.config, yes=options.yes, wait_s=options.wait) else WRONG
+    asked = partial(release, options.name, options.config, yes=options.yes, wait_s=options.wait)
+    return FINE if said_as_json(asked, as_json=options.json) else WRONG

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.cli.arguments import BOARD, FINE, WRONG, add_config, add_wait
+from pytest_edgedevice.cli.arguments import BOARD, FINE, WRONG, add_config, add_json, add_wait
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See the help."""
     parser.add_argument("board", metavar="BOARD", help=BOARD)
     add_config(parser)
+    add_json(parser)
     parser.add_argument("--engine", choices=("litert", "tflite"), default="", help="by default what fits the board")
     sentence = "take the wheels from here; by default pip downloads them"
     parser.add_argument("--wheels", metavar="FOLDER", type=Path, help=sentence)
@@ -28,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Bring it, or take it away."""
+    from pytest_edgedevice.cli.said import said_as_json
     from pytest_edgedevice.cli.setup import remove, setup
 
-    if options.remove:
-        return FINE if remove(options.board, options.config, wait_s=options.wait) else WRONG
     wanted = {"engine": options.engine, "wheels": options.wheels, "yes": options.yes, "wait_s": options.wait}
-    return FINE if setup(options.board, options.config, **wanted) else WRONG
+    asked = partial(setup, options.board, options.config, **wanted)
+    if options.remove:
+        asked = partial(remove, options.board, options.config, wait_s=options.wait)
+    return FINE if said_as_json(asked, as_json=options.json) else WRONG

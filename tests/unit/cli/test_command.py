@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -12,14 +14,12 @@ import pytest
 
 from pytest_edgedevice import __version__
 from pytest_edgedevice.cli import devices, main
+from pytest_edgedevice.cli.commands import COMMANDS
 
 CONSOLE_SCRIPT = [sys.executable, "-c", "import sys; from pytest_edgedevice.cli import main; sys.exit(main())"]
-COMMANDS = ("list", "who", "release", "doctor", "recheck", "run")
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["lst"], ["who"], ["list", "--jason"], ["release"], ["release", "local", "--json"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["lst"], ["who"], ["list", "--jason"], ["release"], ["completion", "fish"]])
 def test_misuse_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
@@ -38,6 +38,19 @@ def test_help_names_the_exit_codes_within_80_columns(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "exit codes: 0 fine, 1 something is wrong or not done, 2 misused"
     assert max(map(len, lines)) < 80
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "completion"])  # which prints a program
+def test_every_command_speaks_json(command: str) -> None:
+    parser = argparse.ArgumentParser()
+    COMMANDS[command].add_arguments(parser)
+    assert "--json" in parser.format_help()
+
+
+def test_what_a_command_says_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["release", "local", "--json"]) == 0
+    said = ["local is free and healthy: there is nothing to release"]
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, "done": True, "said": said}
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
