@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.asked import Memory
+from pytest_edgedevice.plugin.options import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_edgedevice.checks.blamed import Blame, Compared
+    from pytest_edgedevice.plugin.asked import Asked
 
 MEMORY = pytest.StashKey[Memory]()
 SPENT = pytest.StashKey[float]()
@@ -45,12 +46,10 @@ def investigator(item: pytest.Item) -> Callable[[Compared], Blame | None] | None
     return investigated
 
 
-def _cause(found: Compared, asked: object, deadline_s: float) -> Blame:
+def _cause(found: Compared, asked: Asked, deadline_s: float) -> Blame:
     from pytest_edgedevice.blame import Origin, investigate
     from pytest_edgedevice.blame.inputs import by_name
-    from pytest_edgedevice.plugin.asked import Asked
 
-    assert isinstance(asked, Asked)
     inputs = by_name(asked.inputs, found.run.model.inputs)
     return investigate(found, Origin(asked.device, asked.path, inputs, asked.options), deadline_s=deadline_s)
 
