@@ -55,6 +55,17 @@ def test_nested_values_are_the_same_as_flat_ones(server: OipServer) -> None:
     assert asked(server)["y"].tolist() == [[1, 2], [3, 4], [5.5, 6]]
 
 
+def test_an_answer_in_chunks_is_put_together(server: OipServer) -> None:
+    def chunked(connection: socket.socket, request: tuple[str, dict[str, str], bytes]) -> None:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        for byte in as_json(double(request[2])):
+            connection.sendall(b"1\r\n%c\r\n" % byte)
+        connection.sendall(b"0\r\n\r\n")
+
+    server.infer = chunked
+    assert asked(server)["y"].tolist() == (2 * X).tolist()
+
+
 def test_a_server_that_says_nothing_of_itself_is_taken(server: OipServer) -> None:
     server.server = saying(framed(b"", status="404 Not Found"))
     assert OpenInferenceServer(server.address).origin().framework == ""
@@ -253,6 +264,16 @@ class TestSecrets:
             asked(server, header_env="MY_HEADER")
         assert "s3cret" not in repr(caught.value) + str(caught.value.__cause__)
         assert all(request[1]["authorization"] == SECRET for request in server.requests)
+
+    def test_a_server_that_repeats_the_header_brings_it_into_no_golden(
+        self, server: OipServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MY_HEADER", f"Authorization: {SECRET}")
+        server.server = saying(framed(as_json({"name": f"for {SECRET}", "version": SECRET})))
+        server.metadata = saying(framed(as_json(METADATA | {"platform": SECRET})))
+        origin = OpenInferenceServer(server.address, header_env="MY_HEADER").origin()
+        assert "s3cret" not in repr(origin)
+        assert origin.source["platform"] == "***"
 
     @pytest.mark.parametrize("content", ["", "no header", "Host: evil", "X: a\r\nY: b", "Content-Length: 5"])
     def test_a_variable_that_holds_no_header_is_refused(

@@ -15,11 +15,13 @@ import pytest
 
 from fixtures.recipes import digits
 from pytest_edgedevice import __version__, errors, plugin
+from pytest_edgedevice.cli.commands import COMMANDS as COMMAND_TABLE
 from pytest_edgedevice.cli.main import build_parser
 from pytest_edgedevice.device import DELEGATES
 from pytest_edgedevice.inventory import Inventory, load_inventory, locate
 from pytest_edgedevice.leases import folder
 from pytest_edgedevice.plugin import options
+from pytest_edgedevice.reports.renderers import RENDERERS
 from pytest_edgedevice.runners.native import runtimes
 from pytest_edgedevice.spec import BUILT_IN
 
@@ -105,7 +107,7 @@ def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> 
         "test_requires.py",
         "test_polite.py",
     ]
-    assert SCRIPTS == ["save_reference.py", "serving.py", "names.py", "search.py"]
+    assert SCRIPTS == ["save_reference.py", "names.py", "serving.py", "search.py"]
 
 
 def test_the_first_test_passes_with_the_saved_reference(project: pytest.Pytester) -> None:
@@ -225,6 +227,14 @@ def test_every_option_in_the_text_exists(pytester: pytest.Pytester) -> None:
 def test_the_table_of_options_is_complete(pytester: pytest.Pytester) -> None:
     ours = set(re.findall(r"^  (--(?:edge-[a-z-]+|device))\b", help_text(pytester), re.MULTILINE))
     assert {one.split()[0] for one in column("### Options")} == ours
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    assert [command.split()[1] for command in column("### Commands")] == list(COMMAND_TABLE)
+
+
+def test_the_table_of_reports_is_complete() -> None:
+    assert {form.partition("=")[0] for form in column("### Reports")} == set(RENDERERS)
 
 
 def test_the_table_of_ini_keys_is_complete(pytester: pytest.Pytester) -> None:

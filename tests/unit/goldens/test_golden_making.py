@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pytest_edgedevice.errors import GoldenError, InfraError, UsageError
-from pytest_edgedevice.goldens import Wishes, load_golden, making, record
+from pytest_edgedevice.goldens import Wishes, load_golden, making, record, record_references
 from pytest_edgedevice.values import ModelInfo, Quantization, TensorSpec
 
 if TYPE_CHECKING:
@@ -174,6 +174,14 @@ class TestAllOrNothing:
         assert ".part" not in caught.value.message
         assert names(tmp_path) == ["data"]
 
+    def test_who_interrupts_leaves_nothing_either(self, data: Path, tmp_path: Path) -> None:
+        def interrupted(_: Mapping[str, Any]) -> dict[str, Any]:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            record(tmp_path / "goldens" / "g", interrupted, inputs=[data / "x.npz"])
+        assert names(tmp_path) == ["data"]
+
     def test_what_is_there_is_replaced_by_force_only(self, data: Path, tmp_path: Path) -> None:
         record(tmp_path / "g", double, inputs=[data / "x.npz"])
         before = (tmp_path / "g" / "references.npz").read_bytes()
@@ -274,6 +282,12 @@ class TestAgain:
         triple = record(tmp_path / "g", lambda inputs: {"y": inputs["x"] * 3}, inputs_from=[data], force=True)
         assert str(triple.changes).startswith("wrote references.npz and golden.json (y: 3 of 3 samples differ")
         assert (triple.golden.provenance.note, document(tmp_path / "g")["constant_outputs"]) == ("first", ["y"])
+
+    def test_a_callable_that_records_again_takes_the_old_origin_away(self, data: Path, tmp_path: Path) -> None:
+        np.savez(tmp_path / "y.npz", y=X * 2)
+        record(tmp_path / "g", str(tmp_path / "y.npz"), inputs=[data / "x.npz"])
+        record_references(tmp_path / "g", double, inputs=[data])
+        assert "source" not in document(tmp_path / "g")["provenance"]
 
     def test_what_is_for_new_goldens_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(GoldenError, match="nothing but references is recorded"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +22,7 @@ from pytest_edgedevice.goldens.servers.oip.tensors import as_json, datatype_of
 from pytest_edgedevice.goldens.servers.server import Origin, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_edgedevice.goldens.servers.oip.tensors import Array
 
@@ -54,14 +55,32 @@ class OpenInferenceServer(Server):
         self._timeout_s = timeout_s
         self._version = self._address.version
         self._answered = False
-        self._server = self._ask_server()
-        reply = self._send("GET", self._address.model_path, most_bytes=MOST_METADATA_BYTES)
-        self._model = self._parsed(lambda: parse_model(self._good(reply).body))
+        with self._hiding():
+            self._server = self._ask_server()
+            reply = self._send("GET", self._address.model_path, most_bytes=MOST_METADATA_BYTES)
+            self._model = self._parsed(lambda: parse_model(self._good(reply).body))
         self.inputs = self._model.inputs
         self.outputs = self._model.outputs
 
     def answer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         """See ``Server``; one request."""
+        with self._hiding():
+            return self._answer(inputs, outputs)
+
+    def origin(self) -> Origin:
+        """See ``Server``."""
+        source = {
+            "kind": "open-inference-protocol",
+            "address": str(self._address),
+            "model": self._model.name or self._address.model,
+            "model_version": self._version,
+            "platform": self._model.platform,
+        }
+        version = self._server.version or "unknown"
+        told = {key: self._hidden(text) for key, text in source.items()}
+        return Origin(self._hidden(self._server.name), self._hidden(version), source=told)
+
+    def _answer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         identity = secrets.token_hex(8)
         body, headers = self._request(inputs, outputs, identity)
         path = f"{self._address.model_path}/infer"
@@ -77,17 +96,6 @@ class OpenInferenceServer(Server):
         self._same_model(answer)
         self._as_announced(answer)
         return answer.outputs
-
-    def origin(self) -> Origin:
-        """See ``Server``."""
-        source = {
-            "kind": "open-inference-protocol",
-            "address": str(self._address),
-            "model": self._model.name or self._address.model,
-            "model_version": self._version,
-            "platform": self._model.platform,
-        }
-        return Origin(self._server.name, self._server.version or "unknown", source=source)
 
     def _ask_server(self) -> ServerMetadata:
         """Who the server is; gateways that route models only do not say."""
@@ -136,24 +144,20 @@ class OpenInferenceServer(Server):
         sent = {"Accept": "application/json, application/octet-stream", "Connection": "close", **(headers or {})}
         if self._secret:
             sent[self._secret.name] = self._secret.value
-        try:
-            return exchange(
-                self._address,
-                method,
-                path,
-                body=body,
-                headers=sent,
-                timeout_s=self._timeout_s,
-                most_bytes=most_bytes,
-            )
-        except EdgeDeviceError as error:
-            # without the cause: it may hold what was sent
-            raise type(error)(self._hidden(error.message), hint=error.hint) from None
+        return exchange(
+            self._address,
+            method,
+            path,
+            body=body,
+            headers=sent,
+            timeout_s=self._timeout_s,
+            most_bytes=most_bytes,
+        )
 
     def _good(self, reply: Reply) -> Reply:
         if reply.status == FINE:
             return reply
-        said = self._hidden(error_text(reply.body))
+        said = error_text(reply.body)
         hints = {
             401: "name an environment variable that holds a header, 'Authorization: ...', with --header-env",
             403: "see whether the credentials in --header-env may use this model",
@@ -169,7 +173,15 @@ class OpenInferenceServer(Server):
             return parse()
         except ProtocolError as error:
             hint = error.hint or "is that a server of the Open Inference Protocol, version 2?"
-            raise ProtocolError(f"{self._address}: {self._hidden(error.message)}", hint=hint) from None
+            raise ProtocolError(f"{self._address}: {error.message}", hint=hint) from None
+
+    @contextlib.contextmanager
+    def _hiding(self) -> Iterator[None]:
+        """No error shows the secret, also not one that repeats what the server said; nor does its cause."""
+        try:
+            yield
+        except EdgeDeviceError as error:
+            raise type(error)(self._hidden(error.message), hint=error.hint) from None
 
     def _hidden(self, text: str) -> str:
         return self._secret.hidden(text) if self._secret else text

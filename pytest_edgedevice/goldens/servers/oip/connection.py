@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import socket
 import ssl
 import threading
@@ -48,7 +47,7 @@ class Cut:
     def watch(self, connected: socket.socket) -> None:
         """From now on the end reaches this socket, and whatever is wrapped around it."""
         with self._lock:
-            self._watched = socket.socket(fileno=os.dup(connected.fileno()))
+            self._watched = connected.dup()
         if self.reached:
             self._cut()
 
