@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.peers.adb_daemon import FaultyPhone, PlainServer
+from tests.peers.adb_daemon import FaultyPhone
 from tests.peers.hostile_links import linked
+from tests.phones import AdbServer, start_adb_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdbServer]:
     """An adb server of the module's own."""
-    with PlainServer(tmp_path_factory.mktemp("adb")) as one:
+    with start_adb_server(tmp_path_factory.mktemp("adb")) as one:
         yield one
 
 
@@ -48,7 +49,7 @@ def phone(lasting_phone: FaultyPhone) -> Iterator[FaultyPhone]:
 
 
 @pytest.fixture
-def link(server: PlainServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
+def link(server: AdbServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
     """A link to the phone; nothing of it is left at the end."""
     with linked(server, phone) as one:
         yield one

@@ -15,7 +15,8 @@ from tests.peers.adb_daemon.clients import connect, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.peers.adb_daemon import FaultyPhone, HostileServer, PlainServer
+    from tests.peers.adb_daemon import FaultyPhone, HostileServer
+    from tests.phones import AdbServer
 
 LONG_S = 60.0
 SMALL, LARGE = 300_000, 6 << 20
@@ -24,12 +25,12 @@ PROMPT_S = 30.0
 """Longest that anything may take that has a deadline of a second or so, on a machine that is slow and busy."""
 
 
-def opened(server: PlainServer | HostileServer, serial: str, *, timeout_s: float = 30, base: str = "") -> AdbTransport:
+def opened(server: AdbServer | HostileServer, serial: str, *, timeout_s: float = 30, base: str = "") -> AdbTransport:
     return AdbTransport(serial, server=("127.0.0.1", server.port), connect_timeout_s=timeout_s, base=base)
 
 
 @contextlib.contextmanager
-def linked(server: PlainServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
+def linked(server: AdbServer, phone: FaultyPhone) -> Iterator[AdbTransport]:
     """A link to a phone that is sound so far; at the end nothing of it is left at either end."""
     connect(server, phone)
     with nothing_left(server), opened(server, phone.address) as link:
@@ -53,7 +54,7 @@ def left_on(phone: FaultyPhone) -> list[str]:
 
 
 @contextlib.contextmanager
-def nothing_left(server: PlainServer | HostileServer) -> Iterator[None]:
+def nothing_left(server: AdbServer | HostileServer) -> Iterator[None]:
     """No thread, and no connection to the server, is left behind."""
     before = set(threading.enumerate())
     yield
@@ -61,7 +62,7 @@ def nothing_left(server: PlainServer | HostileServer) -> Iterator[None]:
     until(lambda: not connections(server), "the closing of our connections")
 
 
-def connections(server: PlainServer | HostileServer) -> list[str]:
+def connections(server: AdbServer | HostileServer) -> list[str]:
     """Connections to a server that this process has open."""
     # remote address, and inode: see proc_pid_net_tcp(5)
     lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]

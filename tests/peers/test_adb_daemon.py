@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import adbutils  # type: ignore[import-untyped]
 import pytest
 
-from tests.peers.adb_daemon import FaultyPhone, PlainServer
+from tests.peers.adb_daemon import FaultyPhone
 from tests.peers.adb_daemon.clients import (
     EXIT,
     LONGEST_S,
@@ -32,35 +32,37 @@ from tests.peers.adb_daemon.clients import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.phones import AdbServer
+
 
 @pytest.fixture
-def phone(tmp_path: Path, server: PlainServer) -> Iterator[FaultyPhone]:
+def phone(tmp_path: Path, server: AdbServer) -> Iterator[FaultyPhone]:
     with FaultyPhone(tmp_path / "phone", properties={"ro.product.model": "It's a $(phone)"}) as one:
         connect(server, one)
         yield one
 
 
-def test_output_errors_and_exit_code_come_apart(server: PlainServer, phone: FaultyPhone) -> None:
+def test_output_errors_and_exit_code_come_apart(server: AdbServer, phone: FaultyPhone) -> None:
     done = adb(server, phone, "shell", "echo out; echo err >&2; exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, b"out\n", b"err\n")
 
 
-def test_a_program_that_a_signal_ended_has_128_and_its_number(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_program_that_a_signal_ended_has_128_and_its_number(server: AdbServer, phone: FaultyPhone) -> None:
     assert adb(server, phone, "shell", "kill -9 $$").returncode == 137
 
 
-def test_a_plain_shell_has_one_output_and_no_exit_code(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_plain_shell_has_one_output_and_no_exit_code(server: AdbServer, phone: FaultyPhone) -> None:
     assert said(server, phone, "shell:echo out; echo err >&2; exit 7") == b"out\nerr\n"
 
 
-def test_a_program_reads_what_is_sent_and_answers_while_it_runs(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_program_reads_what_is_sent_and_answers_while_it_runs(server: AdbServer, phone: FaultyPhone) -> None:
     with stream(server, phone, "exec:exec cat") as connection:
         for message in (b"\x00\r\n\xff", b"x" * 300_000):
             connection.conn.sendall(message)
             assert connection.read_exact(len(message)) == message
 
 
-def test_framed_input_can_be_closed_while_output_goes_on(server: PlainServer, phone: FaultyPhone) -> None:
+def test_framed_input_can_be_closed_while_output_goes_on(server: AdbServer, phone: FaultyPhone) -> None:
     with stream(server, phone, "shell,v2,raw:cat; echo ended") as connection:
         connection.conn.sendall(struct.pack("<BI", 0, 3) + b"abc" + struct.pack("<BI", 4, 0))
         content = connection.read_until_close(encoding=None)
@@ -68,18 +70,18 @@ def test_framed_input_can_be_closed_while_output_goes_on(server: PlainServer, ph
     assert frames(content)[-1] == (EXIT, b"\0")
 
 
-def test_a_program_that_ignores_its_input_loses_no_output(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_program_that_ignores_its_input_loses_no_output(server: AdbServer, phone: FaultyPhone) -> None:
     with stream(server, phone, "exec:read line; exec <&-; echo done") as connection:
         connection.conn.sendall(b"go\n" + b"more\n" * 10)
         assert connection.read_until_close() == "done\n"
 
 
-def test_a_terminal_is_refused(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_terminal_is_refused(server: AdbServer, phone: FaultyPhone) -> None:
     with pytest.raises(adbutils.AdbError, match="closed"):
         said(server, phone, "shell,v2,pty:true")
 
 
-def test_files_come_and_go_unchanged(server: PlainServer, phone: FaultyPhone, tmp_path: Path) -> None:
+def test_files_come_and_go_unchanged(server: AdbServer, phone: FaultyPhone, tmp_path: Path) -> None:
     content = os.urandom(3_000_001)
     (tmp_path / "big").write_bytes(content)
     assert adb(server, phone, "push", str(tmp_path / "big"), f"{TMP}/a/b/big").returncode == 0
@@ -89,7 +91,7 @@ def test_files_come_and_go_unchanged(server: PlainServer, phone: FaultyPhone, tm
     assert (tmp_path / "back").read_bytes() == content
 
 
-def test_adbutils_finds_sizes_modes_and_names(server: PlainServer, phone: FaultyPhone) -> None:
+def test_adbutils_finds_sizes_modes_and_names(server: AdbServer, phone: FaultyPhone) -> None:
     sync = device(server, phone).sync
     sync.push(b"12345", f"{TMP}/früh", mode=0o640)
     (phone.tmp / "folder").mkdir()
@@ -98,7 +100,7 @@ def test_adbutils_finds_sizes_modes_and_names(server: PlainServer, phone: Faulty
     assert [each.path for each in sync.list(TMP)] == [".", "..", "folder", "früh"]
 
 
-def test_what_is_missing_has_no_mode_and_no_content(server: PlainServer, phone: FaultyPhone) -> None:
+def test_what_is_missing_has_no_mode_and_no_content(server: AdbServer, phone: FaultyPhone) -> None:
     sync = device(server, phone).sync
     assert sync.stat(f"{TMP}/none").mode == 0
     assert sync.list(f"{TMP}/none") == []
@@ -106,7 +108,7 @@ def test_what_is_missing_has_no_mode_and_no_content(server: PlainServer, phone: 
         sync.read_bytes(f"{TMP}/none")
 
 
-def test_stat_v2_tells_more_than_four_gigabytes(server: PlainServer, phone: FaultyPhone) -> None:
+def test_stat_v2_tells_more_than_four_gigabytes(server: AdbServer, phone: FaultyPhone) -> None:
     phone.faults.sync_size(lie=(5 << 30) + 7)
     (phone.tmp / "f").touch()
     for request, form, expected in (
@@ -119,7 +121,7 @@ def test_stat_v2_tells_more_than_four_gigabytes(server: PlainServer, phone: Faul
             assert struct.unpack(form, connection.read_exact(struct.calcsize(form)))[-1] == expected
 
 
-def test_sync_touches_nothing_outside_the_two_folders(server: PlainServer, phone: FaultyPhone, tmp_path: Path) -> None:
+def test_sync_touches_nothing_outside_the_two_folders(server: AdbServer, phone: FaultyPhone, tmp_path: Path) -> None:
     sync = device(server, phone).sync
     for name in (str(tmp_path / "x"), f"{TMP}/../../../{tmp_path}/x"):
         with pytest.raises(adbutils.AdbError):
@@ -129,7 +131,7 @@ def test_sync_touches_nothing_outside_the_two_folders(server: PlainServer, phone
     assert not (tmp_path / "x").exists()
 
 
-def test_a_host_that_breaks_the_framing_fails_its_test(server: PlainServer, tmp_path: Path) -> None:
+def test_a_host_that_breaks_the_framing_fails_its_test(server: AdbServer, tmp_path: Path) -> None:
     broken = FaultyPhone(tmp_path / "p")
     with pytest.raises(ExceptionGroup) as raised, broken as phone:  # noqa: PT012 - it is raised at the end
         connect(server, phone)
@@ -139,39 +141,39 @@ def test_a_host_that_breaks_the_framing_fails_its_test(server: PlainServer, tmp_
     assert "a frame of 4294967295 bytes from the host" in str(raised.value.exceptions)
 
 
-def test_what_is_no_sync_request_is_refused_with_words(server: PlainServer, phone: FaultyPhone) -> None:
+def test_what_is_no_sync_request_is_refused_with_words(server: AdbServer, phone: FaultyPhone) -> None:
     with stream(server, phone, "sync:") as connection:
         connection.conn.sendall(b"EVIL" + struct.pack("<I", 3) + b"abc")
         assert b"unknown command" in connection.read_until_close(encoding=None)
 
 
 @pytest.mark.phone  # needs root, as those phones do
-def test_programs_see_the_folder_under_its_name(server: PlainServer, phone: FaultyPhone) -> None:
+def test_programs_see_the_folder_under_its_name(server: AdbServer, phone: FaultyPhone) -> None:
     script = f"#!/bin/sh\necho here > {TMP}/made; cat {TMP}/made; pwd\n"
     device(server, phone).sync.push(script.encode(), f"{TMP}/program")
     assert said(server, phone, f"exec:cd {TMP} && ./program") == f"here\n{TMP}\n".encode()
     assert (phone.tmp / "made").read_text() == "here\n"
 
 
-def test_without_a_namespace_names_in_commands_still_lead_there(server: PlainServer, tmp_path: Path) -> None:
+def test_without_a_namespace_names_in_commands_still_lead_there(server: AdbServer, tmp_path: Path) -> None:
     with FaultyPhone(tmp_path / "p", namespace=False) as phone:
         connect(server, phone)
         assert said(server, phone, f"exec:echo 1 > {TMP}/made; cat made; getprop ro.serialno") == b"1\nFAULTY1\n"
         assert (phone.tmp / "made").exists()
 
 
-def test_properties_are_told_as_they_are(server: PlainServer, phone: FaultyPhone) -> None:
+def test_properties_are_told_as_they_are(server: AdbServer, phone: FaultyPhone) -> None:
     assert said(server, phone, "exec:getprop ro.product.model") == b"It's a $(phone)\n"
     assert said(server, phone, "exec:getprop nothing") == b"\n"
     assert b"[ro.serialno]: [FAULTY1]\n" in said(server, phone, "exec:getprop")
 
 
-def test_a_stand_in_is_found_before_the_systems_program(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_stand_in_is_found_before_the_systems_program(server: AdbServer, phone: FaultyPhone) -> None:
     phone.tool("logcat", "echo log of $1\n")
     assert said(server, phone, "exec:logcat -d") == b"log of -d\n"
 
 
-def test_a_phone_without_shell_v2_is_spoken_to_in_v1(server: PlainServer, tmp_path: Path) -> None:
+def test_a_phone_without_shell_v2_is_spoken_to_in_v1(server: AdbServer, tmp_path: Path) -> None:
     with FaultyPhone(tmp_path / "p", features=("cmd",)) as phone:
         connect(server, phone)
         assert adb(server, phone, "shell", "echo hi; exit 3").stdout == b"hi\n"
@@ -181,12 +183,12 @@ def test_a_phone_without_shell_v2_is_spoken_to_in_v1(server: PlainServer, tmp_pa
 
 
 @pytest.mark.parametrize("mode", ["unauthorized", "recovery", "sideload", "bootloader"])
-def test_adb_finds_the_phone_in_its_state(mode: str, server: PlainServer, tmp_path: Path) -> None:
+def test_adb_finds_the_phone_in_its_state(mode: str, server: AdbServer, tmp_path: Path) -> None:
     with FaultyPhone(tmp_path / "p", state=mode) as phone:
         connect(server, phone, until_it_is=mode)
 
 
-def test_a_phone_that_never_says_hello_is_offline(server: PlainServer, tmp_path: Path) -> None:
+def test_a_phone_that_never_says_hello_is_offline(server: AdbServer, tmp_path: Path) -> None:
     with FaultyPhone(tmp_path / "p", state="offline") as phone:
         adding = subprocess.Popen(
             [server.program, "-P", str(server.port), "connect", phone.address],
@@ -198,7 +200,7 @@ def test_a_phone_that_never_says_hello_is_offline(server: PlainServer, tmp_path:
         adding.wait(LONGEST_S)
 
 
-def test_a_key_can_be_accepted_later(server: PlainServer, tmp_path: Path) -> None:
+def test_a_key_can_be_accepted_later(server: AdbServer, tmp_path: Path) -> None:
     with FaultyPhone(tmp_path / "p", state="unauthorized") as phone:
         connect(server, phone, until_it_is="unauthorized")
         phone.authorize()
@@ -208,7 +210,7 @@ def test_a_key_can_be_accepted_later(server: PlainServer, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("service", ["shell,v2,raw", "shell", "exec"])
 def test_closing_a_stream_hangs_up_on_its_program_and_what_that_started(
-    service: str, server: PlainServer, phone: FaultyPhone
+    service: str, server: AdbServer, phone: FaultyPhone
 ) -> None:
     with stream(server, phone, f"{service}:sleep 987 & echo up; sleep 987; :") as connection:
         connection.read_exact(3)
@@ -216,14 +218,14 @@ def test_closing_a_stream_hangs_up_on_its_program_and_what_that_started(
     until(lambda: not phone.running(), "the end")
 
 
-def test_a_framed_shell_without_a_command_reads_commands(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_framed_shell_without_a_command_reads_commands(server: AdbServer, phone: FaultyPhone) -> None:
     with stream(server, phone, "shell,v2,raw:") as connection:
         connection.conn.sendall(struct.pack("<BI", 0, 13) + b"echo a\nexit 4")
         connection.conn.sendall(struct.pack("<BI", 4, 0))
         assert frames(connection.read_until_close(encoding=None)) == [(OUT, b"a\n"), (EXIT, b"\x04")]
 
 
-def test_nothing_is_left_of_a_phone(server: PlainServer, tmp_path: Path) -> None:
+def test_nothing_is_left_of_a_phone(server: AdbServer, tmp_path: Path) -> None:
     gc.collect()
     descriptors, threads = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
     with FaultyPhone(tmp_path / "p") as phone:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import adbutils  # type: ignore[import-untyped]
 import pytest
 
-from tests.peers.adb_daemon import LIES, FaultyPhone, HostileServer, Lie, PlainServer
+from tests.peers.adb_daemon import LIES, FaultyPhone, HostileServer, Lie
 from tests.peers.adb_daemon.clients import LONGEST_S, QUIET_S, connect
 from tests.peers.adb_daemon.hostile_server import REFUSALS, STATES, okay, text
+from tests.phones import AdbServer, start_adb_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ask(server: HostileServer | PlainServer, request: str, *, quiet_s: float = LONGEST_S) -> tuple[bytes, str]:
+def ask(server: HostileServer | AdbServer, request: str, *, quiet_s: float = LONGEST_S) -> tuple[bytes, str]:
     """The answer to a request, and how it went on: ``end``, ``silence``, or ``more`` than a megabyte."""
     with socket.create_connection(("127.0.0.1", server.port), LONGEST_S) as connection:
         connection.sendall(text(request.encode()))
@@ -81,7 +82,7 @@ def test_a_device_can_be_used_in_those_states_in_which_a_real_one_can(state: str
 
 
 def test_a_server_without_devices_answers_as_a_real_one_does(tmp_path: Path) -> None:
-    with PlainServer(tmp_path / "adb") as real, HostileServer() as ours:
+    with start_adb_server(tmp_path / "adb") as real, HostileServer() as ours:
         for request in (
             *("host:transport:nix", "host:tport:serial:nix", "host-serial:nix:features"),
             *("host:connect:127.0.0.1:1", "host:version", "host:devices-l", "host:nix"),
@@ -90,7 +91,7 @@ def test_a_server_without_devices_answers_as_a_real_one_does(tmp_path: Path) -> 
 
 
 def test_an_unauthorized_device_is_refused_as_a_real_server_does(tmp_path: Path) -> None:
-    with PlainServer(tmp_path / "adb") as real, FaultyPhone(tmp_path / "p", state="unauthorized") as phone:
+    with start_adb_server(tmp_path / "adb") as real, FaultyPhone(tmp_path / "p", state="unauthorized") as phone:
         connect(real, phone, until_it_is="unauthorized")
         with HostileServer({phone.address: "unauthorized"}) as ours:
             request = f"host:transport:{phone.address}"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from pytest_edgedevice.errors import DeadlineError, DeviceLostError, TransportError
-from tests.peers.adb_daemon import FaultyPhone, HostileServer, Lie, PlainServer
+from tests.peers.adb_daemon import FaultyPhone, HostileServer, Lie
 from tests.peers.adb_daemon.clients import connect
 from tests.peers.hostile_links import gone, linked, nothing_left, opened, promptly
+
+if TYPE_CHECKING:
+    from tests.phones import AdbServer
 
 LONG_S = 60.0
 KEEPER = "sweep_all"
@@ -19,7 +22,7 @@ KEEPER = "sweep_all"
 
 @pytest.mark.parametrize("share", [0, 1, 40])
 def test_a_phone_that_vanishes_while_it_is_opened_is_an_error(
-    server: PlainServer, phone: FaultyPhone, share: int
+    server: AdbServer, phone: FaultyPhone, share: int
 ) -> None:
     connect(server, phone)
     phone.faults.drop_after(bytes=share, containing=KEEPER, times=1)
@@ -30,7 +33,7 @@ def test_a_phone_that_vanishes_while_it_is_opened_is_an_error(
 
 @pytest.mark.parametrize("fault", ["hang_after", "ignore_open"])
 def test_a_phone_that_hangs_while_it_is_opened_is_a_deadline(
-    server: PlainServer, phone: FaultyPhone, fault: Literal["hang_after", "ignore_open"]
+    server: AdbServer, phone: FaultyPhone, fault: Literal["hang_after", "ignore_open"]
 ) -> None:
     connect(server, phone)
     getattr(phone.faults, fault)(containing=KEEPER, times=1)
@@ -43,7 +46,7 @@ def test_a_phone_that_hangs_while_it_is_opened_is_a_deadline(
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_a_phone_whose_shell_never_stops_talking_is_an_error_in_time(
-    server: PlainServer, phone: FaultyPhone, name: Literal["stdout", "stderr"]
+    server: AdbServer, phone: FaultyPhone, name: Literal["stdout", "stderr"]
 ) -> None:
     connect(server, phone)
     phone.faults.endless(name, containing=KEEPER, times=1)
@@ -52,7 +55,7 @@ def test_a_phone_whose_shell_never_stops_talking_is_an_error_in_time(
     gone(phone)
 
 
-def test_a_phone_whose_shell_greets_is_a_phone(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_phone_whose_shell_greets_is_a_phone(server: AdbServer, phone: FaultyPhone) -> None:
     phone.faults.banner(b"Welcome!\r\n\x1b[1mHave a nice day\n" * 50)
     with linked(server, phone) as link:
         assert link.run(["echo", "out"], timeout_s=LONG_S).stdout == b"out\n"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import socket
 
     from pytest_edgedevice.transports.adb.transport import AdbTransport
-    from tests.peers.adb_daemon import FaultyPhone, PlainServer
+    from tests import phones
+    from tests.peers.adb_daemon import FaultyPhone
 
 ROOT = Path(__file__).parents[2]
 LONG_S = 60.0
@@ -64,7 +65,7 @@ def receives(link: AdbTransport) -> None:
 
 @pytest.mark.parametrize("serial", [None, "OTHER2"])
 def test_a_phone_that_came_back_is_not_the_session_that_was_lost(
-    server: PlainServer, link: AdbTransport, phone: FaultyPhone, serial: str | None
+    server: phones.AdbServer, link: AdbTransport, phone: FaultyPhone, serial: str | None
 ) -> None:
     link.start(["sleep", "987"])
     phone.vanish()
@@ -102,7 +103,9 @@ def test_a_keeper_that_is_killed_ends_the_session(link: AdbTransport, phone: Fau
     shutil.rmtree(phone.tmp / "edgedevice")  # who could remove it was killed; the next session's sweep does
 
 
-def test_a_host_that_stood_still_for_too_long_finds_its_session_lost(server: PlainServer, phone: FaultyPhone) -> None:
+def test_a_host_that_stood_still_for_too_long_finds_its_session_lost(
+    server: phones.AdbServer, phone: FaultyPhone
+) -> None:
     connect(server, phone)
     command = [sys.executable, "-c", CLIENT, phone.address, str(server.port)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -123,7 +126,7 @@ def test_a_host_that_stood_still_for_too_long_finds_its_session_lost(server: Pla
 
 
 def test_a_phone_that_freezes_is_lost_and_stays_lost(
-    server: PlainServer, phone: FaultyPhone, monkeypatch: pytest.MonkeyPatch
+    server: phones.AdbServer, phone: FaultyPhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adb_keeper, "TTL_S", 1)
     monkeypatch.setattr(adb_keeper, "BEAT_S", 0.2)
@@ -171,7 +174,7 @@ def test_a_forked_child_that_ends_everything_ends_nothing_of_ours(link: AdbTrans
 
 
 def test_closing_while_a_program_is_being_started_leaves_nothing_of_it(
-    server: PlainServer, phone: FaultyPhone, monkeypatch: pytest.MonkeyPatch
+    server: phones.AdbServer, phone: FaultyPhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(server, phone)
     with nothing_left(server):
@@ -189,7 +192,9 @@ def test_closing_while_a_program_is_being_started_leaves_nothing_of_it(
     gone(phone)
 
 
-def test_closing_while_others_use_it_leaves_nothing(server: PlainServer, phone: FaultyPhone, tmp_path: Path) -> None:
+def test_closing_while_others_use_it_leaves_nothing(
+    server: phones.AdbServer, phone: FaultyPhone, tmp_path: Path
+) -> None:
     (tmp_path / "model").write_bytes(os.urandom(6 << 20))
     connect(server, phone)
     odd: list[BaseException] = []

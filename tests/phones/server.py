@@ -10,7 +10,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from tests.phones import guard
 from tests.phones.debian import PhoneError
@@ -40,9 +40,13 @@ class AdbServer:
     def __init__(self, folder: Path, program: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
-        made = make()
-        self._in_use = use(made)
-        self.program = _bundled() if program == "bundled" else made / "debian/adb"
+        self._in_use: IO[str] | None = None
+        if program == "bundled":
+            self.program = _bundled()
+        else:
+            made = make()
+            self._in_use = use(made)
+            self.program = made / "debian/adb"
         self._port = Port()
         self.port = self._port.number
         self.variables = {
@@ -107,7 +111,8 @@ class AdbServer:
         """End it for good; idempotent."""
         self.kill()
         self._port.close()
-        self._in_use.close()
+        if self._in_use:
+            self._in_use.close()
 
     def adb(self, *arguments: str, timeout_s: float = DEADLINE_S) -> subprocess.CompletedProcess[str]:
         """Run the program against this server; for looking at a phone past the code under test."""

@@ -1,6 +1,6 @@
-"""A phone's end of adb that goes wrong on purpose, an adb server that lies, and a plain adb server of one's own.
+"""A phone's end of adb that goes wrong on purpose, and an adb server that lies.
 
-All three on free loopback ports away from 5555 to 5585, where every adb server of this machine looks for emulators.
+Both on free loopback ports away from 5555 to 5585, where every adb server of this machine looks for emulators.
 """
 
 from __future__ import annotations
@@ -8,6 +8,5 @@ from __future__ import annotations
 from tests.peers.adb_daemon.faults import Faults
 from tests.peers.adb_daemon.hostile_server import LIES, HostileServer, Lie
 from tests.peers.adb_daemon.phone import FaultyPhone
-from tests.peers.adb_daemon.plain_server import PlainServer
 
-__all__ = ["LIES", "Faults", "FaultyPhone", "HostileServer", "Lie", "PlainServer"]
+__all__ = ["LIES", "Faults", "FaultyPhone", "HostileServer", "Lie"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.peers.adb_daemon.phone import FaultyPhone
-    from tests.peers.adb_daemon.plain_server import PlainServer
+    from tests.phones import AdbServer
 
 LONGEST_S = 30
 QUIET_S = 0.3
@@ -29,37 +29,37 @@ def until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def state(server: PlainServer, phone: FaultyPhone) -> str:
+def state(server: AdbServer, phone: FaultyPhone) -> str:
     states = {each.serial: each.state for each in adbutils.AdbClient(port=server.port).list()}
     return str(states.get(phone.address, "absent"))
 
 
-def connect(server: PlainServer, phone: FaultyPhone, *, until_it_is: str = "device") -> None:
+def connect(server: AdbServer, phone: FaultyPhone, *, until_it_is: str = "device") -> None:
     def is_it() -> bool:
-        server.connect(phone.address)
+        server.adb("connect", phone.address)
         return state(server, phone) == until_it_is
 
     until(is_it, f"connecting, {until_it_is}")
 
 
-def device(server: PlainServer, phone: FaultyPhone) -> Any:
+def device(server: AdbServer, phone: FaultyPhone) -> Any:
     return adbutils.AdbClient(port=server.port, socket_timeout=LONGEST_S).device(phone.address)
 
 
 @contextlib.contextmanager
-def stream(server: PlainServer, phone: FaultyPhone, service: str) -> Iterator[Any]:
+def stream(server: AdbServer, phone: FaultyPhone, service: str) -> Iterator[Any]:
     with device(server, phone).open_transport(timeout=LONGEST_S) as connection:
         connection.send_command(service)
         connection.check_okay()
         yield connection
 
 
-def said(server: PlainServer, phone: FaultyPhone, service: str) -> bytes:
+def said(server: AdbServer, phone: FaultyPhone, service: str) -> bytes:
     with stream(server, phone, service) as connection:
         return bytes(connection.read_until_close(encoding=None))
 
 
-def adb(server: PlainServer, phone: FaultyPhone, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def adb(server: AdbServer, phone: FaultyPhone, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [server.program, "-P", str(server.port), "-s", phone.address, *arguments],
         env=server.environment,
