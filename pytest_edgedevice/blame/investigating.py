@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from pytest_edgedevice.agent.engines import installed
 from pytest_edgedevice.blame.alternatives import alternatives
 from pytest_edgedevice.blame.asking import Clock, Host, Origin, loaded
 from pytest_edgedevice.blame.rules import attribute
@@ -118,15 +119,15 @@ class _Investigation:
         return loaded(origin.device, origin.path, options, sha256=sha256, clock=self._clock)
 
     def _on_host(self) -> Observation | None:
-        """What this host makes of it, with the same kind of kernels; None where it is what was tested already."""
+        """What this host makes of it, with the same kind of kernels; None where that is what was tested."""
+        if self._host.is_tested and _engine_here() == _engine(self._run):
+            return None
         delegate = self._asked if self._asked in ON_HOST else "default"
         asked = Observation("delegate", "host", delegate, f"delegate {delegate!r} on this host")
         options = {"delegate": delegate, "threads": self._run.model.threads, "fallback": "allow"}
         sha256 = self._run.model.sha256
         try:
             with loaded(self._host.device(), self._origin.path, options, sha256=sha256, clock=self._clock) as model:
-                if self._host.is_tested and _engine(model) == _engine(self._run):
-                    return None
                 what = f"delegate {delegate!r} on this host{self._versions(model)}"
                 answer = model.run(self._inputs, allow_nan=True, timeout_s=self._clock.left())
                 return self._answer(dataclasses.replace(asked, what=what), answer)
@@ -217,6 +218,11 @@ class _Investigation:
                 except GoldenError:
                     continue  # then the float model refuses the integers, and says so
         return real
+
+
+def _engine_here() -> str:
+    """The engine that this host would take, the first of this environment."""
+    return next((f"{name} {version}".strip() for name, version in installed().items()), "")
 
 
 def _engine(one: Any) -> str:

@@ -22,6 +22,8 @@ Likely = Literal["conversion", "delegate", "device", "pre-processing", "unknown"
 MOST_LINES = 4
 DONE = "; run it with delegate 'cpu' to tell the delegate from the model"
 """Advice of a failure text that has been followed once there is a blame."""
+GUESS = ": a step of pre- or post-processing differs"
+"""What a failure text guesses from the numbers alone, and a delegate or a device that is to blame rules out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,10 @@ class Blame:
 
 def with_blame(message: str, blame: Blame) -> str:
     """The failure text with the cause in its last line; four lines at most, as pytest cuts longer ones."""
-    lines = message.replace(DONE, "").split("\n")
+    known = message.replace(DONE, "")
+    if blame.likely in ("delegate", "device"):
+        known = known.replace(GUESS, "")
+    lines = known.split("\n")
     own = [*lines, f"  {blame.text}"] if len(lines) < MOST_LINES else [*lines[:-1], f"{lines[-1]}; {blame.text}"]
     return "\n".join(own)
 

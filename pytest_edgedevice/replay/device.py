@@ -90,7 +90,11 @@ def _chosen(archive: Archive, path: Path, name: str) -> RecordedDevice:
 
 
 class ReplayedDevice:
-    """A recorded device; see ``DeviceLike``. Made by ``open_replay``."""
+    """A recorded device; see ``DeviceLike``. Made by ``open_replay``.
+
+    Of ``testing.DeviceContract`` it keeps what a model computes and how it is told (``RunningContract``); there is
+    nothing to lease, to wait for, to kill or to measure.
+    """
 
     def __init__(self, archive: Archive, recorded: RecordedDevice, path: Path) -> None:
         self.name = f"{recorded.name} (replayed)"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_edgedevice.blame.rules import attribute, number
-from pytest_edgedevice.checks.blamed import Blame, Observation, with_blame
+from pytest_edgedevice.checks.blamed import DONE, GUESS, Blame, Observation, with_blame
+from pytest_edgedevice.checks.close import compare_run
+from pytest_edgedevice.checks.close_text import failure_text
+from pytest_edgedevice.values import ModelInfo, Placement, Run, TensorSpec
 
 ERROR = 3.2
 
@@ -100,6 +104,25 @@ def test_a_message_has_four_lines_at_most(lines: int) -> None:
     found = with_blame(message, Blame("delegate", "it is the delegate")).split("\n")
     assert len(found) == min(lines + 1, 4)
     assert found[-1].endswith("it is the delegate")
+
+
+@pytest.mark.parametrize(("likely", "guessed"), [("delegate", False), ("device", False), ("conversion", True)])
+def test_a_guess_that_is_ruled_out_is_not_repeated(likely: Any, guessed: bool) -> None:
+    reference = {"y": np.arange(12, dtype=np.float32).reshape(3, 4)}
+    info = ModelInfo("m", "ab", 1, "float32", (), (TensorSpec("y", "float32", (1, 4)),), "litert", "1", 1)
+    run = Run({"y": reference["y"] + 2}, 3, (1,) * 3, info, Placement("cpu", "cpu", 1, 1, 0, {}, ""), "local")
+    message = failure_text(compare_run(run, reference, atol=0.1))
+    assert GUESS in message
+    assert (GUESS in with_blame(message, Blame(likely, "so"))) == guessed
+
+
+def test_the_advice_to_try_another_delegate_is_gone_once_it_was_followed() -> None:
+    reference = {"y": np.arange(12, dtype=np.float32).reshape(3, 4)}
+    info = ModelInfo("m", "ab", 1, "float32", (), (TensorSpec("y", "float32", (1, 4)),), "litert", "1", 1)
+    run = Run({"y": reference["y"] * 0}, 3, (1,) * 3, info, Placement("cpu", "cpu", 1, 1, 0, {}, ""), "local")
+    message = failure_text(compare_run(run, reference, atol=0.1))
+    assert DONE in message
+    assert DONE not in with_blame(message, Blame("unknown", "unknown"))
 
 
 def test_the_record_has_what_json_can_hold() -> None:
