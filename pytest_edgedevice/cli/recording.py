@@ -67,6 +67,7 @@ def record_golden(options: argparse.Namespace) -> None:
             inputs_from=options.inputs_from,
             note=options.note,
             force=options.force,
+            on_answers=_tell_progress if sys.stderr is not None and sys.stderr.isatty() else None,
         )
     if options.json:
         print(json.dumps(_as_json(recorded, models), allow_nan=False))
@@ -114,6 +115,12 @@ def _opened(options: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[l
     output = next(iter([*options.output, *dict(options.output_map), *(outputs if len(outputs) == 1 else ())]), "")
     server = open_server(options.source, output=output, timeout_s=options.timeout, header_env=options.header_env)
     return models, stack.enter_context(server)
+
+
+def _tell_progress(answered: int, samples: int) -> None:
+    """One line that the next one overwrites; the last one leaves nothing."""
+    text = f"{answered} of {samples} samples are answered" if answered < samples else ""
+    print(f"\r{text:<60}", end="\r", file=sys.stderr, flush=True)
 
 
 def _this_machine(wait_s: float) -> Device:

@@ -23,7 +23,7 @@ from pytest_edgedevice.goldens.document import NAME, SCHEMA
 from pytest_edgedevice.goldens.gathering import Gathered, gather
 from pytest_edgedevice.goldens.golden import Golden, Source, load_golden
 from pytest_edgedevice.goldens.recording import DEFAULT_FILE, Changes, record_references
-from pytest_edgedevice.goldens.servers.asking import Asking, Wishes
+from pytest_edgedevice.goldens.servers.asking import Asking, OnAnswers, Wishes
 from pytest_edgedevice.goldens.servers.call import CallableServer
 from pytest_edgedevice.goldens.servers.opening import open_server
 from pytest_edgedevice.goldens.servers.server import Server
@@ -66,6 +66,7 @@ def record(
     inputs_from: Sequence[str | os.PathLike[str]] = (),
     note: str | None = None,
     force: bool = False,
+    on_answers: OnAnswers | None = None,
 ) -> Recorded:
     """Record a golden set: inputs, a server's answers to them, and where those come from.
 
@@ -85,6 +86,7 @@ def record(
         inputs_from: Folders with the inputs of a golden that knows them by their hash.
         note: Free text for the provenance.
         force: Replace what is there.
+        on_answers: Called after each batch with the numbers of samples that are answered, and of all.
 
     Raises:
         GoldenError: Inputs, answers or golden are wrong, or something is there already. Nothing is written then.
@@ -103,7 +105,7 @@ def record(
             asked = stack.enter_context(open_server(asked))
         if not isinstance(asked, Server):
             asked = CallableServer(asked)
-        recording = _Recording(asked, wishes or Wishes(), tuple(models), note)
+        recording = _Recording(asked, wishes or Wishes(), tuple(models), note, on_answers)
         if not inputs:
             return _again(target, recording, [Path(one) for one in inputs_from], force=force)
         only = asked.inputs[0].name if len(asked.inputs) == 1 else ""
@@ -121,6 +123,7 @@ class _Recording:
     wishes: Wishes
     models: tuple[ModelInfo, ...]
     note: str | None
+    on_answers: OnAnswers | None
 
     def write(self, folder: Path, inputs_from: Sequence[Path]) -> Changes:
         """Ask for all samples of the golden in ``folder``, and write the references."""
@@ -130,7 +133,7 @@ class _Recording:
             matching.check_shapes(golden.inputs_for(info), info.inputs, info.name, what="input")
         names = source.document.outputs
         wishes = replace(self.wishes, extra_outputs=(*self.wishes.extra_outputs, *names))
-        answers = Asking(self.server, wishes)(source.inputs)
+        answers = Asking(self.server, wishes, on_answers=self.on_answers)(source.inputs)
         for info in self.models:
             renamed = {names.get(name, name): samples for name, samples in answers.items()}
             matching.check_outputs(renamed, info, some=bool(self.wishes.outputs))

@@ -7,7 +7,7 @@ axes and shapes are changed where somebody said so, and nowhere else. Raises
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REQUEST_BYTES = 1 << 20  # of raw values at once, where nobody named a batch: about 5 MB of JSON
 MOST_SAMPLES = 64
+OnAnswers = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,18 @@ class Wishes:
 
 
 class Asking:
-    """A server as the callable that ``record_references`` takes."""
+    """A server as the callable that ``record_references`` takes.
 
-    def __init__(self, server: Server, wishes: Wishes) -> None:
+    Args:
+        server: Who is asked.
+        wishes: How.
+        on_answers: Called after each batch with the numbers of samples that are answered, and of all.
+    """
+
+    def __init__(self, server: Server, wishes: Wishes, *, on_answers: OnAnswers | None = None) -> None:
         self._server = server
         self._wishes = wishes
+        self._on_answers = on_answers
 
     def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Answers to all samples, by the server's output names.
@@ -95,6 +103,8 @@ class Asking:
                 )
             for name, value in given.items():
                 rows.setdefault(name, []).extend(_rows(name, value, stop - start, single=single))
+            if self._on_answers:
+                self._on_answers(stop, count)
         return {name: _together(name, values) for name, values in rows.items()}
 
     def _asked(self) -> Sequence[str]:

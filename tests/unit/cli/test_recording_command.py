@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 FLOAT = str(FIXTURES / "models" / "digits_float32.tflite")
 INT8 = str(FIXTURES / "models" / "digits_int8.tflite")
+FROM_FUNCTION = ("--from", "serving.py:halves", "--inputs", "image=images.npy")
 FROM_FILE = ("--from", "answers.npz", "--inputs", "image=images.npy")
 SERVING = """
 import numpy as np
@@ -96,6 +97,16 @@ def test_programs_get_one_object(recorded: Callable[..., str], desk: Path) -> No
     assert (found["outputs"], found["elsewhere"]) == (["first", "second"], [str(desk)])
     assert found["source"]["call"] == "serving.py:halves"
     assert json.loads(recorded("./elsewhere/halves", *arguments, "--force"))["changed"] is False
+
+
+def test_a_terminal_shows_how_far_it_is_and_is_left_clean(
+    recorded: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["record", "far", *FROM_FUNCTION, "--batch", "30"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().err.split("\r")]
+    assert [line for line in lines if line] == ["30 of 40 samples are answered"]
+    assert lines[-1] == ""
 
 
 def test_outputs_of_several_shapes_are_told_as_such(recorded: Callable[..., str]) -> None:

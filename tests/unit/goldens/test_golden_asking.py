@@ -90,6 +90,12 @@ class TestBatches:
         assert np.array_equal(ask(server, batch=2)["yx"], IMAGES)
         assert server.shapes() == [(2, 2, 3), (2, 2, 3), (1, 2, 3)]
 
+    def test_every_batch_is_told(self) -> None:
+        told: list[tuple[int, int]] = []
+        asking = Asking(Echo(batch=-1), Wishes(batch=2), on_answers=lambda *numbers: told.append(numbers))
+        asking({"x": IMAGES})
+        assert told == [(2, 5), (4, 5), (5, 5)]
+
     def test_a_fixed_batch_must_divide_the_samples(self) -> None:
         with pytest.raises(GoldenError, match="takes exactly 2 samples at once, and there are 5"):
             ask(Echo(spec(2, 2, 3)))
