@@ -54,8 +54,8 @@ class Metric:
 
 
 METRICS = (
-    Metric("p95", "p95", "ms"),
     Metric("p50", "p50", "ms"),
+    Metric("p95", "p95", "ms"),
     Metric("p99", "p99", "ms"),
     Metric("budget", "Share of budget", "percent"),
     Metric("error", "Largest error", "plain"),
@@ -82,6 +82,12 @@ def measure(cells: Sequence[Cell]) -> list[Metric]:
     users = [_own(name, cells) for name, _ in own.most_common(MOST_OWN_METRICS)]
     known = [_accuracy(cells) if one.name == "accuracy" else one for one in METRICS if one.name in have]
     return known + users
+
+
+def usual(metrics: Sequence[Metric]) -> Metric | None:
+    """The number that stands for a cell until somebody chooses another."""
+    named = {one.name: one for one in metrics}
+    return named.get("p95") or named.get("p50") or next(iter(metrics), None)
 
 
 def _accuracy(cells: Iterable[Cell]) -> Metric:

@@ -14,7 +14,7 @@ from pytest_edgedevice.reports.cells import SEVERITY
 from pytest_edgedevice.reports.html import delegates, failures, markup, pareto, variants
 from pytest_edgedevice.reports.html.gathering import OUTCOMES, gather
 from pytest_edgedevice.reports.html.matrix import matrix
-from pytest_edgedevice.reports.html.metrics import measure
+from pytest_edgedevice.reports.html.metrics import measure, usual
 from pytest_edgedevice.reports.html.packing import packs, plain_first
 from pytest_edgedevice.reports.html.panels import blocks_of
 from pytest_edgedevice.reports.html.svg.bars import strip
@@ -58,8 +58,8 @@ def render(records: Sequence[Record]) -> str:
         **{name: Markup(text) for name, text in _assets().items()},  # noqa: S704 - files of ours
         cells=cells,
         metrics=metrics,
-        shown=metrics[0] if metrics else None,
-        matrix=matrix(cells, metrics[0] if metrics else None),
+        shown=usual(metrics),
+        matrix=matrix(cells, usual(metrics)),
         kinds=list(kinds.items()),
         scatters=pareto.figures(cells, metrics, kinds),
         comparisons=[

@@ -11,7 +11,8 @@ const grid = find("table.matrix");
 const printed = grid && [...grid.children];
 const choice = (name) => find(`[name=${name}]`, pivot);
 const keyOf = (cell, names) => names.map((name) => cell[name]).join("\n");
-const reasons = new Map();
+const reasons = [];
+const usual = metrics.find(({ name }) => name === "p95") || metrics.find(({ name }) => name === "p50") || metrics[0];
 
 if (grid) {
   const columns = all("thead th", grid).map((head) => [head.firstChild.textContent, find("small", head).textContent].join("\n"));
@@ -19,7 +20,10 @@ if (grid) {
     const head = find("th", row);
     const name = [head.firstChild.textContent, find("small", head).textContent].join("\n");
     all("td", row).forEach((place, number) => {
-      if (place.classList.contains("empty") && find("a", place)) reasons.set(`${name}\n${columns[number]}`, place);
+      const link = find("a", place);
+      if (!place.classList.contains("empty") || !link) return;
+      const cell = cells.find(({ href }) => href === link.getAttribute("href"));
+      reasons.push({ row: name, column: columns[number], place, cell });
     });
   }
   for (const [name, standard] of [["rows", STANDARD[0]], ["columns", STANDARD[1]]]) {
@@ -53,7 +57,7 @@ const ranker = (metric, values) => {
 const slot = (group, metric, rank) => {
   const place = make("td");
   const gravest = group.reduce((one, other) => (GRAVITY.indexOf(other.outcome) > GRAVITY.indexOf(one.outcome) ? other : one));
-  const shown = metric || metrics[0];
+  const shown = metric || usual;
   const valued = shown ? group.filter((cell) => cell.numbers[shown.name] !== undefined) : [];
   const worst = valued.length && valued.reduce((one, other) => (
     (other.numbers[shown.name] > one.numbers[shown.name]) === shown.low ? other : one));
@@ -79,7 +83,7 @@ const drawMatrix = (narrowed = cells.some((cell) => !cell.visible)) => {
   const groups = new Map();
   const [down, along] = [new Set(), new Set()];
   for (const cell of cells) {
-    if (!cell.visible || !keyOf(cell, ["variant", "delegate"]).trim()) continue;
+    if (!cell.visible || !cell.model) continue;
     const [row, column] = [keyOf(cell, DIMENSIONS[rows]), keyOf(cell, DIMENSIONS[columns])];
     down.add(row);
     along.add(column);
@@ -87,10 +91,14 @@ const drawMatrix = (narrowed = cells.some((cell) => !cell.visible)) => {
     if (groups.has(key)) groups.get(key).push(cell);
     else groups.set(key, [cell]);
   }
+  const standard = rows === STANDARD[0] && columns === STANDARD[1];
+  const empty = new Map(reasons.filter(({ row, cell }) => standard && cell.visible && down.has(row))
+    .map(({ row, column, place }) => [`${row}\n${column}`, { column, place }]));
+  for (const { column } of empty.values()) along.add(column);
   const values = metric ? [...groups.values()].flat().map((cell) => cell.numbers[metric.name]).filter((value) => value !== undefined) : [];
   const rank = metric && values.length ? ranker(metric, values) : () => 0;
   const names = [...along].sort().slice(0, MOST_COLUMNS);
-  const caption = make("caption", "", `${(metric || metrics[0] || { label: "Outcome" }).label} of each ${rows} (rows) and ${columns} (columns)`);
+  const caption = make("caption", "", `${(metric || usual || { label: "Outcome" }).label} of each ${rows} (rows) and ${columns} (columns)`);
   const top = make("tr");
   top.append(make("td"), ...names.map((name) => heading(name, "col")));
   const head = make("thead");
@@ -101,8 +109,8 @@ const drawMatrix = (narrowed = cells.some((cell) => !cell.visible)) => {
     line.append(heading(row, "row"), ...names.map((name) => {
       const group = groups.get(`${row}\n${name}`);
       if (group) return slot(group, metric, rank);
-      const reason = reasons.get(`${row}\n${name}`);
-      return reason ? reason.cloneNode(true) : make("td", "empty", narrowed ? "" : "not run");
+      const reason = empty.get(`${row}\n${name}`);
+      return reason ? reason.place.cloneNode(true) : make("td", "empty", narrowed ? "" : "not run");
     }));
     body.append(line);
   }

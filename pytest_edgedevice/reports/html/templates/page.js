@@ -19,7 +19,7 @@ const cells = all(".cells tbody tr").map((row) => {
   const link = find("a", row);
   return {
     row, href: link.getAttribute("href"), visible: true,
-    model: told("model").textContent, variant: told("variant").textContent, device: told("device").textContent,
+    model: told("model").classList.contains("test") ? "" : told("model").textContent, variant: told("variant").textContent, device: told("device").textContent,
     delegate: told("delegate").textContent, outcome: told("outcome").textContent,
     numbers: Object.fromEntries(metrics.map(({ name }) => [name, told(name).dataset.v])
       .filter(([, value]) => value !== undefined).map(([name, value]) => [name, Number(value)])),
@@ -58,11 +58,10 @@ const applyFilter = () => {
   const shown = cells.filter((cell) => cell.visible).length;
   const narrowed = shown < cells.length;
   form.querySelector("output").textContent = narrowed ? `${shown} of ${cells.length} cells` : "";
-  for (const part of all("[data-cell]:not(noscript)")) part.hidden = false;
-  if (narrowed) for (const part of all("[data-cell]:not(noscript)")) part.hidden = !cells[part.dataset.cell].visible;
+  for (const part of all("[data-cell]")) part.toggleAttribute("hidden", !cells[part.dataset.cell].visible);  // pictures, too
   for (const group of all(".group, .figures > figure")) {
     const parts = all("[data-cell]", group);
-    group.hidden = parts.length > 0 && parts.every((part) => part.hidden);
+    group.hidden = parts.length > 0 && parts.every((part) => part.hasAttribute("hidden"));
   }
   for (const part of all("#pareto, #variants, #delegates, #failures")) {
     const groups = all(".group, figure, .card", part);
