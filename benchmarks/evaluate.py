@@ -57,7 +57,7 @@ def main() -> bool:
     pairs = (
         (f"`evaluate` of 1,797 digits / a loop of `run` and the metric, {BATCH} at a time", ours, batched, True),
         ("the same with a metric of one's own, called for each sample", own, batched, True),
-        ("the same with every score kept on disk, to be resumed", kept, batched, True),
+        ("the same with every score kept on disk from the first, to be resumed", kept, batched, False),
         ("`evaluate` of 1,797 digits / one `run` of all and the metric", whole, at_once, False),
     )
     met = []

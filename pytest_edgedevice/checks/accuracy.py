@@ -111,7 +111,7 @@ def judge(
     if not _is_number(confidence) or not 0.5 <= confidence < 1:
         raise UsageError(f"confidence must be from 0.5 to below 1, e.g. 0.95, not {confidence!r:.60}")
     for name, value in (("at_least", at_least), ("at_most", at_most), *slices.items()):
-        if value is not None and not _is_number(value):
+        if not _is_number(value) and (value is not None or name in slices):
             raise UsageError(f"what is wanted of {name!r} must be a number, not {value!r:.60}")
     if unknown := [tag for tag in slices if tag not in evaluation.slices]:
         known = ", ".join(map(repr, list(evaluation.slices)[:20])) or "none"

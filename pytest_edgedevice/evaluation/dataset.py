@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.evaluation.columns import Column
     from pytest_edgedevice.values import ModelInfo
 
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 4 << 20
 """A chunk takes about so much at most, unless a single sample takes more."""
 NAME = "data set"
 

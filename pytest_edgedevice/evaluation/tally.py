@@ -60,22 +60,22 @@ class Sums:
         if scorer.always_rate or (self.only_zero_and_one and not scorer.never_rate):
             value = value if math.isnan(value) else self.ones / self.samples
             return Score("rate", self.samples, value, successes=self.ones, not_finite=self.not_finite)
-        deviation = math.sqrt(found.squares / (found.count - 1)) if found.count > 1 else None
+        deviation = math.sqrt(found.squares / (found.samples - 1)) if found.samples > 1 else None
         return Score("mean", self.samples, value, deviation=deviation, not_finite=self.not_finite)
 
 
 class Moments(NamedTuple):
     """Count, mean, and sum of squared distances from it."""
 
-    count: int = 0
+    samples: int = 0
     mean: float = 0.0
     squares: float = 0.0
 
     def with_block(self, values: Floats) -> Moments:
         """With some more, by Chan's update."""
         mean = float(values.mean())
-        count, change = self.count + len(values), mean - self.mean
-        squares = float(((values - mean) ** 2).sum()) + change * change * self.count * len(values) / count
+        count, change = self.samples + len(values), mean - self.mean
+        squares = float(((values - mean) ** 2).sum()) + change * change * self.samples * len(values) / count
         return Moments(count, self.mean + change * len(values) / count, self.squares + squares)
 
 

@@ -35,8 +35,10 @@ def take_away(path: Path) -> None:
         return
     except OSError as error:
         raise pytest.UsageError(f"--edge-verdict: {str(path)!r}: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as file:
-        content = file.read(MOST_BYTES) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    try:
+        content = os.read(handle, MOST_BYTES) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    finally:
+        os.close(handle)
     try:
         ours = MARK in json.loads(content)
     except (ValueError, TypeError, RecursionError):
