@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GRAVITY = ("passed", "skipped", "inconclusive", "failed", "infra")
 """Outcomes, the gravest last."""
+MOST_MODEL_BYTES = 1 << 50
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,7 +114,7 @@ def found_in(record: Record) -> list[Measurement]:
     found = measurements(record)
     model = record.get("model")
     if model and all(one.metric != "size_bytes" for one in found):
-        found.append(Measurement("size_bytes", float(model["size_bytes"]), "B"))
+        found.append(Measurement("size_bytes", float(max(0, min(model["size_bytes"], MOST_MODEL_BYTES))), "B"))
     return found
 
 

@@ -57,7 +57,7 @@ def _latency(numbers: Mapping[str, Any]) -> list[Measurement]:
         return []
     bounds = {
         QUANTILES.get(one["quantile"]): (_number(one.get("lower_ms")), _number(one.get("upper_ms")))
-        for one in numbers.get("budgets") or []
+        for one in _list(numbers.get("budgets"))
         if isinstance(one, Mapping) and isinstance(one.get("quantile"), float)
     }
     prefix = "sustained_" if numbers.get("judged_from") else ""  # the last third of a long run is another matter
@@ -115,6 +115,10 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[Measurement]]] = {
     "faster": lambda numbers: _of(numbers, "ratio", "ratio", "", "lower"),
     "metric": _metric,
 }
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _number(value: Any) -> float | None:

@@ -62,7 +62,7 @@ def _benchmark(record: Record) -> dict[str, Any] | None:
         samples = unpack(numbers.get("samples_ns"))
     except UsageError:
         return None
-    start = numbers.get("judged_from")
+    start, batch = numbers.get("judged_from"), numbers.get("batch")
     samples = samples[start:] if type(start) is int and start >= 0 else samples
     if not samples:
         return None
@@ -83,7 +83,7 @@ def _benchmark(record: Record) -> dict[str, Any] | None:
         "param": told(about.title),
         "extra_info": {one.metric: one.value for one in measurements(record)} | {"verdict": record["verdict"]},
         "options": {},
-        "stats": {**statistics_of([one / NS for one in samples]), "iterations": numbers.get("batch", 1)},
+        "stats": {**statistics_of([one / NS for one in samples]), "iterations": batch if type(batch) is int else 1},
     }
 
 

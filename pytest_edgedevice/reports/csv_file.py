@@ -41,7 +41,7 @@ def _rows(record: Record) -> Iterator[tuple[str | int | float, ...]]:
         yield (
             *map(_cell, (str(record.get("time", "")), commit_of(record), about.model, about.variant, about.device)),
             *(_cell(about.delegate), _cell(one.metric), repr(one.value), _cell(one.unit), _cell(about.proven)),
-            *(about.threads, record["verdict"], _cell(about.test)),
+            *(about.threads, _cell(record["verdict"]), _cell(about.test)),
         )
 
 

@@ -120,6 +120,7 @@ def test_lines_that_are_no_records_of_a_run_are_passed_over(tmp_path: Path) -> N
 def test_names_that_no_database_takes_are_indexed(tmp_path: Path) -> None:
     record = latency(model="\ud800'; DROP TABLE runs; --", device="\x00", run="\udfff")
     record["engine"]["threads"] = 1 << 80
+    record["model"]["size_bytes"] = 10**400
     remember(tmp_path, [record])
     with History(tmp_path) as history:
         ((_, point), *_) = history.points(metric="p50_ms")

@@ -88,7 +88,7 @@ def test_what_is_no_finite_number_is_no_measurement(value: Any) -> None:
     assert measurements(record) == []
 
 
-@pytest.mark.parametrize("numbers", [None, [], {"budgets": [1, {"quantile": None}], "outputs": 3}])
+@pytest.mark.parametrize("numbers", [None, [], {"budgets": [1, {"quantile": None}], "outputs": 3}, {"budgets": 3}])
 @pytest.mark.parametrize("check", ["latency", "close", "profile"])
 def test_numbers_of_another_form_give_nothing(check: str, numbers: Any) -> None:
     assert measurements({**made(check, {}), "numbers": numbers}) == []
