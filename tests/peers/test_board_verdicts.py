@@ -13,12 +13,6 @@ from tests.board import Board, start_board
 pytestmark = pytest.mark.board
 
 ROOT = Path(__file__).parents[2]
-WHAT_RAN = """
-import numpy as np
-def test_a(edge_model):
-    run = edge_model("add_float32.tflite").run({"a": np.full((9, 4), 7, "f4"), "b": np.ones((9, 4), "f4")})
-    assert (run.outputs["sum"] == 8).all()
-"""
 WHAT_IS_JUDGED = """
 def test_quick(edge_model, edge_check):
     edge_check.latency(edge_model("add_float32.tflite"), p50_ms=60_000, allow_emulated=True)
@@ -45,21 +39,24 @@ def pytest_on(board: Board, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.slow
-def test_all_examples_pass_on_a_board_and_its_times_are_not_believed(tmp_path: Path) -> None:
+def test_the_examples_pass_on_a_board_and_its_times_are_not_believed(tmp_path: Path) -> None:
+    """All but the faces with one delegate more, which cost half a minute of an emulated processor."""
     with start_board(tmp_path) as board:
-        done = pytest_on(board, "examples/test_faces.py", "examples/test_digits.py")
+        done = pytest_on(board, "examples/test_faces.py", "examples/test_digits.py", "-k", "not cpu")
     assert done.returncode == 0, done.stdout
-    assert "5 passed" in done.stdout
+    assert "4 passed" in done.stdout
     verdicts = [line.split()[-1] for line in done.stdout.splitlines() if "ssh:board " in line]
-    assert verdicts == ["inconclusive", "inconclusive", "passed", "inconclusive", "inconclusive"], done.stdout
-    assert done.stdout.count("the device is emulated, so its times say nothing") == 4
+    assert verdicts == ["inconclusive", "passed", "inconclusive", "inconclusive"], done.stdout
+    assert done.stdout.count("the device is emulated, so its times say nothing") == 3
 
 
 def test_times_of_an_emulated_board_are_judged_where_a_test_says_so(tmp_path: Path) -> None:
+    """Whose login shell is slow and says a lot, which changes nothing; and nothing is left there."""
     test = tmp_path / "test_add.py"
     test.write_text(WHAT_IS_JUDGED, encoding="ascii")
-    with start_board(tmp_path / "board") as board:
+    with start_board(tmp_path / "board", chatty=True) as board:
         done = pytest_on(board, str(test), "-c", str(_ini(tmp_path)))
+        assert board.left() == []
     assert done.returncode == 1, done.stdout
     assert "1 failed, 1 passed" in done.stdout
     assert "its times say nothing" not in done.stdout
@@ -79,15 +76,6 @@ def test_an_agent_that_dies_of_an_instruction_its_processor_lacks_is_infra_with_
     assert done.returncode == 1, done.stdout
     assert "the agent on ssh:board died by SIGILL during 'load'" in done.stdout
     assert "1 error" in done.stdout
-
-
-def test_a_chatty_slow_login_shell_changes_nothing_and_nothing_is_left_on_the_board(tmp_path: Path) -> None:
-    test = tmp_path / "test_add.py"
-    test.write_text(WHAT_RAN, encoding="ascii")
-    with start_board(tmp_path / "board", chatty=True) as board:
-        done = pytest_on(board, str(test), "-c", str(_ini(tmp_path)))
-        assert done.returncode == 0, done.stdout
-        assert board.left() == []
 
 
 def _ini(folder: Path) -> Path:
