@@ -94,6 +94,31 @@ def _metric(numbers: Mapping[str, Any]) -> list[Measurement]:
     return _of(numbers, "value", name, unit, better)
 
 
+def _accuracy(numbers: Mapping[str, Any]) -> list[Measurement]:
+    """A metric over a data set, and over each of its slices."""
+    name = str(numbers.get("metric") or "accuracy")[:MOST_NAME_CHARS]
+    better: Better = "lower" if numbers.get("higher_is_better") is False else "higher"
+    slices = [one for one in _list(numbers.get("slices")) if isinstance(one, Mapping)]
+    parts = [(f"{name}[{str(one.get('tag'))[:MOST_NAME_CHARS]}]", one) for one in slices]
+    return [
+        Measurement(metric, value, "", better, _number(one.get("lower")), _number(one.get("upper")))
+        for metric, one in ((name, numbers), *parts)
+        if (value := _number(one.get("value"))) is not None
+    ]
+
+
+def _stages(numbers: Mapping[str, Any]) -> list[Measurement]:
+    """Quantiles of each stage of a sample's way, and of the whole of it."""
+    if numbers.get("emulated") is True:
+        return []
+    return [
+        Measurement(f"{str(stage)[:MOST_NAME_CHARS]}_{quantile}", value, "ms")
+        for quantile in ("p50_ms", "p95_ms")
+        for stage, told in _mapping(numbers.get(quantile)).items()
+        if (value := _number(told)) is not None and value > 0
+    ]
+
+
 def _watched(metric: str, unit: str) -> Callable[[Mapping[str, Any]], list[Measurement]]:
     return lambda numbers: _of(numbers, "observed", metric, unit, "lower")
 
@@ -114,7 +139,13 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], list[Measurement]]] = {
     "realtime": _realtime,
     "faster": lambda numbers: _of(numbers, "ratio", "ratio", "", "lower"),
     "metric": _metric,
+    "accuracy": _accuracy,
+    "stages": _stages,
 }
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _list(value: Any) -> list[Any]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
 
+from pytest_edgedevice import records as records_room
 from pytest_edgedevice.cli import main
 from pytest_edgedevice.history.journal import JOURNAL, remember
 from pytest_edgedevice.records import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+SCHEMA = Path(records_room.__file__).with_name("schema-1.json")
 TEST = """
 def test_a(edge_check):
     edge_check.metric("top1", 0.9, at_least=0.5)
@@ -58,6 +61,16 @@ def test_a_run_says_what_it_was_asked_for_and_which_commit_it_tested(
     pytester.runpytest("--device", "local", "--edge-delegate", "cpu")
     run = past(folder)[0]["run"]
     assert (run["commit"], run["devices"], run["delegates"]) == ("c0ffee", ["local"], ["cpu"])
+
+
+def test_what_is_remembered_and_reported_fits_the_schema(
+    pytester: pytest.Pytester, folder: Path, records: Callable[[], list[dict[str, Any]]]
+) -> None:
+    pytester.makepyfile(test_it=LATENCY)
+    pytester.runpytest("--edge-report", "json=out.jsonl").assert_outcomes(passed=1)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    for record in (*records(), *past(folder)):
+        jsonschema.validate(record, schema)
 
 
 def test_git_is_asked_where_no_ci_system_says_the_commit(

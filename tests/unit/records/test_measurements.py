@@ -72,6 +72,21 @@ def test_frames_have_their_rate_and_what_was_dropped_of_them() -> None:
     assert measurements(record) == []
 
 
+def test_a_data_set_has_its_metric_and_that_of_every_slice() -> None:
+    numbers = {"metric": "top1", "value": 0.9, "lower": 0.8, "slices": [{"tag": "night", "value": 0.7}, "nonsense"]}
+    whole, night = measurements(made("accuracy", numbers))
+    assert (whole.metric, whole.value, whole.lower, whole.better) == ("top1", 0.9, 0.8, "higher")
+    assert (night.metric, night.value) == ("top1[night]", 0.7)
+    assert measurements(made("accuracy", {"value": 3.0, "higher_is_better": False}))[0].better == "lower"
+
+
+def test_every_stage_has_its_quantiles() -> None:
+    record = made("stages", {"p50_ms": {"pre": 1.0, "total": 3.0}, "p95_ms": {"total": 4.0}})
+    assert values(record) == {"pre_p50_ms": 1.0, "total_p50_ms": 3.0, "total_p95_ms": 4.0}
+    record["numbers"]["emulated"] = True
+    assert values(record) == {}
+
+
 @pytest.mark.parametrize(
     ("limits", "better"),
     [({"at_least": 0.9}, "higher"), ({"at_most": 9}, "lower"), ({}, ""), ({"at_least": 1, "at_most": 2}, "")],
@@ -89,6 +104,6 @@ def test_what_is_no_finite_number_is_no_measurement(value: Any) -> None:
 
 
 @pytest.mark.parametrize("numbers", [None, [], {"budgets": [1, {"quantile": None}], "outputs": 3}, {"budgets": 3}])
-@pytest.mark.parametrize("check", ["latency", "close", "profile"])
+@pytest.mark.parametrize("check", ["latency", "close", "profile", "accuracy", "stages"])
 def test_numbers_of_another_form_give_nothing(check: str, numbers: Any) -> None:
     assert measurements({**made(check, {}), "numbers": numbers}) == []
