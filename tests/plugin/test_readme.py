@@ -39,6 +39,10 @@ MODELS = {
     "my_model_int8.tflite": "models/digits_int8.tflite",
     "other_model.tflite": "tiny/partial.tflite",
     "face_detector.tflite": "models/face_detector.tflite",
+    **{
+        f"digits_{name}.tflite": f"models/digits_{name}.tflite"
+        for name in ("float32", "float16", "dynamic_int8", "int8")
+    },
 }
 SERVER = """
 import numpy as np
@@ -101,9 +105,12 @@ def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> 
     assert TESTS == [
         "test_my_model.py",
         "test_golden.py",
+        "test_compare.py",
         "test_recorded.py",
         "test_delegates.py",
         "test_int8.py",
+        "test_dataset.py",
+        "test_conversions.py",
         "test_requires.py",
         "test_polite.py",
     ]
@@ -126,7 +133,7 @@ def test_recording_a_golden_fails_once_and_passes_then(project: pytest.Pytester)
     recorded = record(project)
     recorded.assert_outcomes(failed=1)
     recorded.stdout.fnmatch_lines(["*run again without --edge-update-goldens*"])
-    project.runpytest_subprocess(*QUIET, "test_golden.py").assert_outcomes(passed=1)
+    project.runpytest_subprocess(*QUIET, "test_golden.py", "test_compare.py").assert_outcomes(passed=2)
 
 
 def test_a_recorded_golden_finds_its_inputs_where_they_stayed(project: pytest.Pytester) -> None:
@@ -146,6 +153,12 @@ def test_delegates_are_proven(project: pytest.Pytester) -> None:
 def test_the_int8_model_passes_on_the_float_golden(project: pytest.Pytester) -> None:
     record(project)
     project.runpytest_subprocess(*QUIET, "test_int8.py").assert_outcomes(passed=1)
+
+
+def test_a_data_set_and_conversions_are_evaluated_and_leave_a_verdict(project: pytest.Pytester) -> None:
+    arguments = ("test_dataset.py", "test_conversions.py", "--edge-verdict", "edge-verdict.json")
+    project.runpytest_subprocess(*QUIET, *arguments).assert_outcomes(passed=2)
+    assert json.loads((project.path / "edge-verdict.json").read_text())["verdict"] == "pass"
 
 
 @pytest.mark.parametrize("device", ["local", "polite"])
