@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.metrics.structure import Array
     from pytest_edgedevice.metrics.sums import Floats
 
+_BLOCK = 16_384  # pairs whose overlap is computed at once
 Layout = Literal["corners", "xywh", "cxcywh"]
 Method = Literal["greedy", "hungarian"]
 
@@ -85,20 +86,28 @@ def box_iou(boxes: Floats, others: Floats) -> Floats:
         boxes: Lower and upper corner each, shape (k, 4).
         others: The same, shape (m, 4).
     """
-    shared = np.ones((len(boxes), len(others)))
+    found = np.empty((len(boxes), len(others)))
+    step = max(1, _BLOCK // max(1, len(others)))
+    for top in range(0, len(boxes), step):
+        _fill_iou(boxes[top : top + step], others, found[top : top + step])
+    return found
+
+
+def _fill_iou(boxes: Floats, others: Floats, found: Floats) -> None:
+    """Write the overlaps of a few boxes with all others, so that all work stays in the processor's cache."""
+    found[:] = 1.0
     for axis in (0, 1):
-        high = np.minimum(boxes[:, None, axis + 2], others[None, :, axis + 2])
-        high -= np.maximum(boxes[:, None, axis], others[None, :, axis])
-        shared *= np.maximum(high, 0.0, out=high)
-    areas = [np.prod(side[:, 2:] - side[:, :2], axis=1) for side in (boxes, others)]
+        side = np.minimum(boxes[:, None, axis + 2], others[None, :, axis + 2])
+        side -= np.maximum(boxes[:, None, axis], others[None, :, axis])
+        found *= np.maximum(side, 0.0, out=side)
+    areas = [(one[:, 2] - one[:, 0]) * (one[:, 3] - one[:, 1]) for one in (boxes, others)]
     union = areas[0][:, None] + areas[1][None, :]
-    union -= shared
-    flat = np.argwhere(union <= 0)
+    union -= found
+    flat = np.argwhere(union <= 0) if not all(area.all() for area in areas) else np.empty((0, 2), np.intp)
     union[tuple(flat.T)] = 1.0
-    shared /= union
+    found /= union
     for row, column in flat:
-        shared[row, column] = float(np.array_equal(boxes[row], others[column]))
-    return shared
+        found[row, column] = float(np.array_equal(boxes[row], others[column]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,8 @@ def match_boxes(actual: Detections, reference: Detections, *, iou: float = 0.5, 
 def overlaps(actual: Detections, reference: Detections) -> Floats:
     """``box_iou`` of each pair of the same class, 0 for the others; shape (k, m)."""
     found = box_iou(actual.boxes, reference.boxes)
-    found[actual.classes[:, None] != reference.classes[None, :]] = 0.0
+    if np.union1d(actual.classes, reference.classes).size > 1:
+        found *= actual.classes[:, None] == reference.classes[None, :]
     return found
 
 

@@ -19,14 +19,14 @@ from pytest_edgedevice.metrics.metric import (
     single_bound,
 )
 from pytest_edgedevice.metrics.structure import Samples, Tensor, paired
-from pytest_edgedevice.metrics.sums import Floats, Sums, sums
+from pytest_edgedevice.metrics.sums import Floats, Sums, pooled, sums
 
 Peak = Literal["range", "max_abs"] | float
 
 
 def mean_squared_error(actual: Tensor, reference: Tensor) -> float:
     """``mean((d - r)**2)`` over all elements, in the square of the tensor's unit; NaN or Inf gives NaN."""
-    return float(_mse(sums(*paired(actual, reference), pooled=True))[0])
+    return float(_mse(pooled(sums(*paired(actual, reference))))[0])
 
 
 def mse_by_sample(actual: Tensor, reference: Tensor) -> Floats:
@@ -36,7 +36,7 @@ def mse_by_sample(actual: Tensor, reference: Tensor) -> Floats:
 
 def signal_to_noise(actual: Tensor, reference: Tensor) -> float:
     """``10 log10(sum r**2 / sum (d - r)**2)``, dB: inf where nothing differs, -inf where only the reference is zero."""
-    return float(_snr(sums(*paired(actual, reference), pooled=True))[0])
+    return float(_snr(pooled(sums(*paired(actual, reference))))[0])
 
 
 def snr_by_sample(actual: Tensor, reference: Tensor) -> Floats:
@@ -56,7 +56,7 @@ def peak_signal_to_noise(actual: Tensor, reference: Tensor, *, peak: Peak = "ran
     Raises:
         ValueError: The structures differ, or ``peak`` is none of these.
     """
-    return float(_psnr(sums(*paired(actual, reference), pooled=True), check_peak(peak))[0])
+    return float(_psnr(pooled(sums(*paired(actual, reference))), check_peak(peak))[0])
 
 
 def psnr_by_sample(actual: Tensor, reference: Tensor, *, peak: Peak = "range") -> Floats:
@@ -131,7 +131,8 @@ class Mse(Metric):
 
     def judge(self, actual: Samples, reference: Samples) -> Finding:
         """Judge an output; see ``Metric.judge``."""
-        single, whole = _mse(sums(actual, reference)), _mse(sums(actual, reference, pooled=True))
+        found = sums(actual, reference)
+        single, whole = _mse(found), _mse(pooled(found))
         return single_bound("mse", single, float(whole[0]), at_most=self.at_most, over=self.over)
 
 
@@ -159,7 +160,8 @@ class Snr(Metric):
 
     def judge(self, actual: Samples, reference: Samples) -> Finding:
         """Judge an output; see ``Metric.judge``."""
-        single, whole = _snr(sums(actual, reference)), _snr(sums(actual, reference, pooled=True))
+        found = sums(actual, reference)
+        single, whole = _snr(found), _snr(pooled(found))
         return single_bound("snr", single, float(whole[0]), at_least=self.at_least, over=self.over, unit="dB")
 
 
@@ -190,8 +192,9 @@ class Psnr(Metric):
 
     def judge(self, actual: Samples, reference: Samples) -> Finding:
         """Judge an output; see ``Metric.judge``."""
-        single = _psnr(sums(actual, reference), self.peak)
-        whole = float(_psnr(sums(actual, reference, pooled=True), self.peak)[0])
+        found = sums(actual, reference)
+        single = _psnr(found, self.peak)
+        whole = float(_psnr(pooled(found), self.peak)[0])
         return single_bound(
             "psnr",
             single,

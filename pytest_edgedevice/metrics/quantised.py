@@ -156,7 +156,7 @@ class Steps(Metric):
         found = count_steps(actual, reference, affine=affine, at_most=self.at_most)
         share = found.apart / found.elements
         far = f"{found.most:.4g} {'step' if found.most == 1 else 'steps'}"
-        off = f"{found.apart} of {found.elements} elements off ({100 * share:.2g} %)"
+        off = f"{found.apart} of {found.elements} elements off ({100 * share:.3g} %)"
         parts = []
         if found.beyond:
             parts.append(f"at_most={digits(found.most, up=True)}")

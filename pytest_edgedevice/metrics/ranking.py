@@ -151,7 +151,7 @@ class TopK(Metric):
         far = moved > self.moved if self.moved is not None else np.zeros_like(low)
         worst = int(overlap.argmin() if low.any() or not far.any() else moved.argmax())
         left = f"; {apart} samples of small margin not judged" if apart else ""
-        saw = f"{overlap[worst]:.4g} of the {self.k} best in common, moved by {moved[worst]}, {self.bound} asked"
+        saw = f"{overlap[worst]:.4g} of the {self.k} best in common, moved by {moved[worst]}"
         values = {
             "topk": float(overlap.mean()),
             "topk_worst": float(overlap.min()),

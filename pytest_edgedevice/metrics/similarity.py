@@ -21,7 +21,7 @@ from pytest_edgedevice.metrics.metric import (
     worst_of,
 )
 from pytest_edgedevice.metrics.structure import Samples, Tensor, paired
-from pytest_edgedevice.metrics.sums import Floats, Sums, sums
+from pytest_edgedevice.metrics.sums import Floats, Sums, pooled, sums
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,7 +33,7 @@ def cosine_similarity(actual: Tensor, reference: Tensor) -> float:
     Both zero is 1, one zero is 0, NaN or Inf on either side is NaN. Of one element it is the
     sign and nothing else. It does not see a scale: judge it together with ``norm_ratio``.
     """
-    return _only(_cosines(sums(*paired(actual, reference), pooled=True)))
+    return _only(_cosines(pooled(sums(*paired(actual, reference)))))
 
 
 def cosine_by_sample(actual: Tensor, reference: Tensor) -> Floats:
@@ -43,7 +43,7 @@ def cosine_by_sample(actual: Tensor, reference: Tensor) -> Floats:
 
 def norm_ratio(actual: Tensor, reference: Tensor) -> float:
     """Norm of the device's output over the reference's; both zero 1, only the reference's zero inf."""
-    return _only(_gains(sums(*paired(actual, reference), pooled=True)))
+    return _only(_gains(pooled(sums(*paired(actual, reference)))))
 
 
 def pearson_correlation(actual: Tensor, reference: Tensor) -> float:
@@ -51,7 +51,7 @@ def pearson_correlation(actual: Tensor, reference: Tensor) -> float:
 
     Both constant is 1, one constant is 0, NaN or Inf is NaN. It sees neither a scale nor an offset.
     """
-    return _only(_pearsons(sums(*paired(actual, reference), pooled=True, centred=True)))
+    return _only(_pearsons(pooled(sums(*paired(actual, reference), centred=True))))
 
 
 def pearson_by_sample(actual: Tensor, reference: Tensor) -> Floats:
@@ -76,7 +76,7 @@ def _ratio(found: Sums, zero_d: npt.NDArray[np.bool_], zero_r: npt.NDArray[np.bo
     with np.errstate(all="ignore"):
         values = np.clip(found.dr / np.sqrt(found.dd) / np.sqrt(found.rr), -1.0, 1.0)
     values[zero_d | zero_r] = 0.0
-    values[zero_d & zero_r] = 1.0
+    values[(zero_d & zero_r) | (found.ee == 0)] = 1.0  # the same is alike, whatever the rounding of the norms
     return values
 
 
@@ -115,7 +115,8 @@ class Cosine(Metric):
     def judge(self, actual: Samples, reference: Samples) -> Finding:
         """Judge an output; see ``Metric.judge``."""
         over = self.over or _default_over(actual)
-        single, whole = sums(actual, reference), sums(actual, reference, pooled=True)
+        single = sums(actual, reference)
+        whole = pooled(single)
         judged = single if over == "samples" else whole
         spread = np.abs(_gains(judged) - 1)
         values = {"cosine": _only(_cosines(whole)), "norm_ratio": _only(_gains(whole))}
@@ -151,7 +152,7 @@ class Pearson(Metric):
         """Judge an output; see ``Metric.judge``."""
         over = self.over or _default_over(actual)
         single = sums(actual, reference, centred=True)
-        whole = sums(actual, reference, pooled=True, centred=True)
+        whole = pooled(single)
         judged = single if over == "samples" else whole
         gains, offsets = _spreads(judged)
         spreads = {"spread ratio": np.abs(gains - 1), "offset": offsets}

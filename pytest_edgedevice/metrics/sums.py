@@ -22,9 +22,10 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Block = tuple[slice, Floats, Floats]
 
+_SAFE = (1e-100, 1e100)
 _MOST = 1000  # beyond, a power of two leaves float64; the rest of the way is far from any limit
 _LARGEST = float(np.finfo(np.float64).max)
-CHUNK = 32_768  # elements of one block; a few float64 buffers of this size stay in the processor's cache
+CHUNK = 8_192  # elements of one block; a few float64 buffers of this size stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,33 +92,57 @@ def _real(values: Array) -> Floats:
     return values.astype(np.float64)
 
 
-def sums(actual: Samples, reference: Samples, *, pooled: bool = False, centred: bool = False) -> Sums:
-    """Add up two equally structured, finite outputs.
+def sums(actual: Samples, reference: Samples, *, centred: bool = False) -> Sums:
+    """Add up each sample of two equally structured outputs.
 
     Args:
         actual: Device output.
         reference: Reference of the same structure.
-        pooled: One entry for all samples together instead of one each.
         centred: Take each side's mean off before squares and products (not before differences).
     """
     with np.errstate(all="ignore"):
-        return _sums(actual, reference, pooled=pooled, centred=centred)
-
-
-def _sums(actual: Samples, reference: Samples, *, pooled: bool, centred: bool) -> Sums:
-    elements = np.array([part.size for part in actual], np.int64)
-    low, high, peaks = _extents(actual, reference)
-    if pooled:
-        peaks[:] = peaks.max(axis=1, keepdims=True)
-    exponents = np.clip(np.frexp(peaks)[1], -_MOST, _MOST).astype(np.int64)
-    factors = np.ldexp(1.0, -exponents)
-    means = _means(actual, reference, factors, elements, pooled=pooled) if centred else np.zeros_like(peaks[:2])
-    totals = _squares(actual, reference, factors, means)
-    if not pooled:
+        elements = np.array([part.size for part in actual], np.int64)
+        low, high, peaks, totals = _extents(actual, reference)
+        exponents = _exponents(peaks)
+        factors = np.ldexp(1.0, -exponents) if exponents.any() else None
+        means = _means(actual, reference, factors, elements) if centred else np.zeros_like(peaks[:2])
+        if centred or factors is not None:
+            totals = _squares(actual, reference, factors, means)
         return _named(elements, totals, exponents, means, (low, high))
-    low, high = low.min(axis=1, keepdims=True), high.max(axis=1, keepdims=True)
-    totals, whole = totals.sum(axis=1, keepdims=True), np.array([elements.sum()])
-    return _named(whole, totals, exponents[:, :1], means[:, :1], (low, high))
+
+
+def _exponents(peaks: Floats) -> Integers:
+    """Powers of two that bring each peak near 1; none where all squares are far from float64's limits."""
+    if ((peaks == 0) | ((peaks > _SAFE[0]) & (peaks < _SAFE[1]))).all():
+        return np.zeros(peaks.shape, np.int64)
+    exponents = np.clip(np.frexp(peaks)[1], -_MOST, _MOST)
+    return np.where(peaks > 0, exponents, -_MOST).astype(np.int64)
+
+
+def pooled(found: Sums) -> Sums:
+    """The sums of all samples as one, from those of each; nothing is read again.
+
+    Source:
+        Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample variances, 1979.
+    """
+    exponents = np.stack([found.exponent_d, found.exponent_r, found.exponent_e])
+    whole = exponents.max(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        d, r, e = exponents - whole
+        means = np.stack([np.ldexp(found.mean_d, d), np.ldexp(found.mean_r, r)])
+        count = found.elements.sum()
+        mean = (means * found.elements).sum(axis=1, keepdims=True) / count
+        apart_d, apart_r = means - mean
+        totals = [
+            np.ldexp(found.dd, 2 * d) + found.elements * apart_d**2,
+            np.ldexp(found.rr, 2 * r) + found.elements * apart_r**2,
+            np.ldexp(found.dr, d + r) + found.elements * apart_d * apart_r,
+            np.ldexp(found.ee, 2 * e),
+        ]
+        ends = np.stack([found.low_d, found.low_r]), np.stack([found.high_d, found.high_r])
+        low, high = ends[0].min(axis=1, keepdims=True), ends[1].max(axis=1, keepdims=True)
+        together = np.stack(totals).sum(axis=1, keepdims=True)
+    return _named(np.array([count]), together, whole, mean, (low, high))
 
 
 def _named(elements: Integers, totals: Floats, exponents: Integers, means: Floats, ends: tuple[Floats, Floats]) -> Sums:
@@ -141,38 +166,46 @@ def _named(elements: Integers, totals: Floats, exponents: Integers, means: Float
     )
 
 
-def _extents(actual: Samples, reference: Samples) -> tuple[Floats, Floats, Floats]:
-    """Smallest and largest value of both sides, and largest magnitude of both and of their difference."""
+def _extents(actual: Samples, reference: Samples) -> tuple[Floats, Floats, Floats, Floats]:
+    """Smallest and largest value of both sides, largest magnitude of both and of their difference, plain sums."""
     count = len(actual)
-    low, high, apart = np.full((2, count), np.inf), np.full((2, count), -np.inf), np.zeros(count)
-    for rows, *sides in blocks(actual, reference):
-        for side, values in enumerate(sides):
+    low, high, totals = np.full((3, count), np.inf), np.full((3, count), -np.inf), np.zeros((4, count))
+    for rows, d, r in blocks(actual, reference):
+        apart = d - r
+        for side, values in enumerate((d, r, apart)):
             low[side, rows] = np.minimum(low[side, rows], values.min(axis=1))
             high[side, rows] = np.maximum(high[side, rows], values.max(axis=1))
-        halves = np.abs(sides[0] / 2 - sides[1] / 2).max(axis=1)
-        apart[rows] = np.maximum(apart[rows], 2 * halves)
-    peaks = np.maximum(np.maximum(np.abs(low), np.abs(high)), 0.0)
-    peaks[np.isinf(low) & np.isinf(high)] = 0.0  # a sample without elements
-    return low, high, np.vstack([peaks, np.minimum(apart, _LARGEST)])
+        _add(totals, rows, d, r, apart)
+    peaks = np.maximum(np.abs(low), np.abs(high))
+    peaks[np.isinf(low) & (low > high)] = 0.0  # a sample without elements
+    peaks[2] = np.minimum(peaks[2], _LARGEST)
+    return low[:2], high[:2], peaks, totals
 
 
-def _means(actual: Samples, reference: Samples, factors: Floats, elements: Integers, *, pooled: bool) -> Floats:
+def _add(totals: Floats, rows: slice, d: Floats, r: Floats, apart: Floats) -> None:
+    for total, (left, right) in zip(totals, ((d, d), (r, r), (d, r), (apart, apart)), strict=True):
+        total[rows] += np.einsum("ij,ij->i", left, right)
+
+
+def _means(actual: Samples, reference: Samples, factors: Floats | None, elements: Integers) -> Floats:
     means = np.zeros((2, len(actual)))
     for rows, *sides in blocks(actual, reference):
         for side, values in enumerate(sides):
-            means[side, rows] += (values * factors[side, rows, None]).sum(axis=1)
-    if pooled:
-        means[:] = means.sum(axis=1, keepdims=True)
-        return np.asarray(means / elements.sum())
+            means[side, rows] += (values if factors is None else values * factors[side, rows, None]).sum(axis=1)
     return np.asarray(means / np.maximum(elements, 1))
 
 
-def _squares(actual: Samples, reference: Samples, factors: Floats, means: Floats) -> Floats:
+def _squares(actual: Samples, reference: Samples, factors: Floats | None, means: Floats) -> Floats:
     totals = np.zeros((4, len(actual)))
+    centred = bool(means.any())
     for rows, ours, theirs in blocks(actual, reference):
-        apart = (ours / 2 - theirs / 2) * (2 * factors[2, rows, None])
-        d = ours * factors[0, rows, None] - means[0, rows, None]
-        r = theirs * factors[1, rows, None] - means[1, rows, None]
-        for total, (left, right) in zip(totals, ((d, d), (r, r), (d, r), (apart, apart)), strict=True):
-            total[rows] += np.einsum("ij,ij->i", left, right)
+        d, r = ours, theirs
+        if factors is None:
+            apart = ours - theirs
+        else:
+            apart = (ours / 2 - theirs / 2) * (2 * factors[2, rows, None])  # halved, as the difference may overflow
+            d, r = ours * factors[0, rows, None], theirs * factors[1, rows, None]
+        if centred:
+            d, r = d - means[0, rows, None], r - means[1, rows, None]
+        _add(totals, rows, d, r, apart)
     return totals

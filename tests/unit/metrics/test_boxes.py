@@ -22,7 +22,7 @@ from pytest_edgedevice.metrics.assignment import best_assignment
 from pytest_edgedevice.metrics.detection import average_precision, detection_scores
 from pytest_edgedevice.metrics.matching import Detections, box_iou, detections, match_boxes
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=20, deadline=None)
 
 
 def scene(random: np.random.Generator, count: int) -> tuple[Detections, Detections]:
@@ -61,7 +61,7 @@ def test_layouts_mean_the_same_box(layout: Any, box: list[float]) -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 6), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_best_assignment_is_scipys(seed: int, rows: int, columns: int, coarse: bool) -> None:
     random = np.random.default_rng(seed)
     weights = random.random((rows, columns)) * (random.random((rows, columns)) < 0.6)

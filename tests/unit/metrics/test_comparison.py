@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from pytest_edgedevice.metrics.comparison import MOST_BLOCKS, _arrangements, chance_of_excess, ratio
 

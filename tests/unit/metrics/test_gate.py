@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from pytest_edgedevice.metrics.dependence import autocorrelation, inflation
 from pytest_edgedevice.metrics.drift import Drift, _student_tail, drift

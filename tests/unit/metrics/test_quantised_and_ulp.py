@@ -15,7 +15,7 @@ from pytest_edgedevice.metrics.metric import Affine
 from pytest_edgedevice.metrics.quantised import count_steps
 from pytest_edgedevice.metrics.ulps import ulp_distances
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=20, deadline=None)
 INTEGERS = [np.int8, np.uint8, np.int16, np.int32, np.int64, np.uint64]
 
 
