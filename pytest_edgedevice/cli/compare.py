@@ -112,7 +112,9 @@ def _table(found: Sequence[Compared]) -> list[str]:
 
 
 def _row(one: Compared) -> list[str]:
-    cells = [_moved(one.change(metric)) for metric in COLUMNS.values()]
+    found = [one.change(metric) for metric in COLUMNS.values()]
+    gone = one.after is None  # its verdict says so
+    cells = [value_text(change.before, change.unit) if gone and change else _moved(change) for change in found]
     return [printable(str(one.cell)), *cells, _verdict(one)]
 
 
