@@ -328,3 +328,31 @@ def test_what_processors_differ_by_raises_no_alarm(check: EdgeCheck, make_run: M
     peak = float(np.abs(VALUES).max())
     other = VALUES + np.float32(7e-6 * peak) * np.where(RANDOM.random(VALUES.shape) < 0.5, 1, -1).astype(np.float32)
     assert check.close(of_model(make_run({"y": other}), "float32"), {"y": VALUES}).passed
+
+
+def test_a_metric_that_there_is_not_cannot_be_imported() -> None:
+    from pytest_edgedevice import metrics
+
+    with pytest.raises(AttributeError, match="no attribute 'cosines'"):
+        metrics.cosines  # noqa: B018
+
+
+def test_a_value_over_the_whole_set_has_no_worst_sample(check: EdgeCheck, make_run: Make) -> None:
+    text = failure(check, make_run({"y": NOISY}), {"y": VALUES}, metric=cosine(at_least=0.9999, over="set"))
+    assert "over all samples together (cosine at least 0.9999" in text
+
+
+def test_an_output_without_samples_has_no_preset_and_fails_in_structure(check: EdgeCheck, make_run: Make) -> None:
+    assert "nothing to compare" in failure(check, make_run({"y": [], "z": VALUES}, 0), {"y": [], "z": VALUES})
+
+
+def test_detectors_of_other_kinds_of_numbers_cannot_be_compared(check: EdgeCheck, make_run: Make) -> None:
+    whole = detector(boxes=(detector()["boxes"] * 100).astype(np.int32))
+    assert "dtypes differ in kind" in failure(check, make_run(whole), detector(), metric=WHOLE)
+
+
+def test_a_kl_that_fails_says_what_would_pass(check: EdgeCheck, make_run: Make) -> None:
+    wanted = np.exp(VALUES) / np.exp(VALUES).sum(axis=1, keepdims=True)
+    given = np.exp(NOISY) / np.exp(NOISY).sum(axis=1, keepdims=True)
+    text = failure(check, make_run({"y": given}), {"y": wanted}, metric=kl(at_most=1e-6, floor=1e-9))
+    assert ", floor=1e-09)" in text
