@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# pytester forgets what is first imported inside a run, and flatbuffers cannot be loaded twice
+import fixtures.recipes.tiny  # noqa: F401
+import pytest_edgedevice.blame  # noqa: F401
+import tests.peers.board_in_process  # noqa: F401
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,8 +43,8 @@ from fixtures.recipes.tiny import _chain
 X = np.random.default_rng(1).standard_normal((6, 4)).astype("float32") * 3
 SQUARES = np.random.default_rng(2).standard_normal((6, 4, 4)).astype("float32")
 
-@pytest.mark.parametrize("fault", ["zero", "nan", "one_element", "swapped", "shuffled", "stuck", "half", "scaled",
-                                   "unsteady", "another_processor", "none"])
+@pytest.mark.parametrize("fault", ["zero", "nan", "one_element", "swapped", "shuffled", "stuck", "half", "unsteady",
+                                   "another_processor"])
 def test_device(edge_model, edge_check, monkeypatch, fault):
     monkeypatch.setenv("FAULT", fault)
     run = edge_model("two_outputs.tflite").run({"x": X})
@@ -51,9 +56,8 @@ def test_device_transposed(edge_model, edge_check, monkeypatch, tmp_path):
     run = edge_model(tmp_path / "m.tflite").run(SQUARES)
     edge_check.close(run, {"y": -SQUARES}, atol=1e-4)
 
-@pytest.mark.parametrize("fault", ["zero", "scaled"])
-def test_delegate(edge_model, edge_check, monkeypatch, fault):
-    monkeypatch.setenv("FAULT", fault)
+def test_delegate(edge_model, edge_check, monkeypatch):
+    monkeypatch.setenv("FAULT", "zero")
     monkeypatch.setenv("WRONG", "xnnpack")
     run = edge_model("two_outputs.tflite").run({"x": X})
     edge_check.close(run, {"doubled": 2 * X, "negated": -X}, atol=1e-4)
@@ -76,6 +80,10 @@ def test_changed_after_the_run(edge_model, edge_check):
     run = edge_model("two_outputs.tflite").run({"x": X})
     run = dataclasses.replace(run, outputs={"doubled": run.outputs["doubled"][:, :3]})
     edge_check.close(run, {"doubled": X[:, :3]}, atol=1e-4)
+
+def test_other_names(edge_model, edge_check):
+    run = edge_model("two_outputs.tflite").run({"x": X})
+    edge_check.close(run, {"tripled": X}, atol=1e-4)
 
 def test_made_up(edge_model, edge_check):
     import dataclasses
@@ -171,14 +179,13 @@ BLAMED = {
     "test_device[shuffled]": "device",
     "test_device[stuck]": "device",
     "test_device[half]": "device",
-    "test_device[scaled]": "device",
     "test_device[unsteady]": "device",
     "test_device_transposed": "device",
-    "test_delegate[zero]": "delegate",
-    "test_delegate[scaled]": "delegate",
+    "test_delegate": "delegate",
     "test_steps": "device",
     "test_stale_golden": "conversion",
     "test_changed_after_the_run": "unknown",
+    "test_other_names": None,
     "test_made_up": None,
 }
 
@@ -210,7 +217,7 @@ def test_faults_of_a_device_and_a_delegate_are_told_apart_and_differences_of_pro
 
 def test_the_message_stays_short_and_asks_for_nothing_that_was_done(pytester: pytest.Pytester, board: None) -> None:
     pytester.makepyfile(FLOATS)
-    result = pytester.runpytest("--device", "quick", "-k", "test_delegate and zero")
+    result = pytester.runpytest("--device", "quick", "-k", "test_delegate")
     shown = [line for line in result.outlines if line.startswith("E ")]
     assert len(shown) == 4
     assert "so the delegate 'xnnpack' is the likely cause" in shown[-1]
@@ -228,7 +235,7 @@ def test_nobody_looks_where_that_is_off_and_not_for_longer_than_allowed(
     text: str,
 ) -> None:
     pytester.makepyfile(FLOATS)
-    chosen = ("-k", "test_delegate and zero", "--edge-report", "json=out.jsonl")
+    chosen = ("-k", "test_delegate", "--edge-report", "json=out.jsonl")
     pytester.runpytest("--device", "quick", *chosen, *arguments).assert_outcomes(failed=1)
     (record,) = records()
     assert record["numbers"].get("blame", {}).get("text", "").startswith(text)
@@ -239,9 +246,8 @@ def test_a_wrong_agent_is_found_out_on_the_wire(
     pytester: pytest.Pytester, board: None, records: Callable[[], list[dict[str, Any]]]
 ) -> None:
     pytester.makepyfile(FLOATS)
-    chosen = "test_device and half or test_delegate and zero"
-    pytester.runpytest("--device", "board", "--edge-report", "json=out.jsonl", "-k", chosen)
-    assert found_in(records()) == {name: BLAMED[name] for name in ("test_device[half]", "test_delegate[zero]")}
+    pytester.runpytest("--device", "board", "--edge-report", "json=out.jsonl", "-k", "half")
+    assert found_in(records()) == {"test_device[half]": "device"}
 
 
 def test_faults_of_conversions_goldens_inputs_and_delegate_libraries_are_told_apart(
