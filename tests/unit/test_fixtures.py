@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from PIL import Image
 
-from fixtures.recipes import digits, digits_onnx, face_detector, table, tiny
+from fixtures.recipes import digits, digits_onnx, face_detector, face_variants, table, tiny
 from fixtures.recipes.tflite_writer import Model, options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Array = npt.NDArray[Any]
 
@@ -99,14 +96,20 @@ class TestFiles:
     def test_a_tiny_recipe_makes_the_committed_bytes(self, name: str) -> None:
         assert tiny.RECIPES[name]() == (tiny.TINY / f"{name}.tflite").read_bytes()
 
-    @pytest.mark.parametrize(
-        ("name", "build"),
-        [("digits_float32", digits.float32_model), ("digits_int8", digits.int8_model)],
-    )
-    def test_the_digit_recipe_makes_the_committed_bytes(
-        self, name: str, build: Callable[[digits.Weights], bytes]
-    ) -> None:
-        assert build(digits.load_weights()) == (digits.MODELS / f"{name}.tflite").read_bytes()
+    @pytest.mark.parametrize("variant", digits.VARIANTS)
+    def test_the_digit_recipe_makes_the_committed_bytes(self, variant: str) -> None:
+        made = digits.VARIANTS[variant](digits.load_weights())
+        assert made == (digits.MODELS / f"digits_{variant}.tflite").read_bytes()
+
+    def test_the_recipe_for_the_face_detector_in_float32_makes_the_committed_bytes(self) -> None:
+        made = face_variants.float32_model(face_detector.TARGET.read_bytes())
+        assert made == (face_variants.MODELS / "face_detector_float32.tflite").read_bytes()
+
+    @pytest.mark.parametrize("variant", ["float32", "dynamic_int8"])
+    def test_conversions_of_the_face_detector_find_the_astronaut_too(self, variant: str) -> None:
+        interpreter = Interpreter(str(face_variants.MODELS / f"face_detector_{variant}.tflite"))
+        _, logits = invoke(interpreter, face_variants.calibration()[0]["input"])
+        assert logits.max() > 0
 
     def test_the_onnx_recipe_makes_the_committed_bytes(self) -> None:
         assert digits_onnx.model(digits.load_weights()) == digits_onnx.TARGET.read_bytes()
@@ -302,7 +305,7 @@ class TestState:
 
 
 class TestDigits:
-    @pytest.mark.parametrize("variant", ["float32", "int8"])
+    @pytest.mark.parametrize("variant", digits.VARIANTS)
     def test_the_classifier_is_as_accurate_as_the_readme_says(self, variant: str) -> None:
         stated = re.search(rf"digits_{variant}\.tflite.*accuracy ([\d.]+) % of 360", README)
         assert stated is not None
@@ -352,7 +355,7 @@ def classify(variant: str, images: Array) -> Array:
     """Probabilities (n, 10) as float, whatever the variant computes in."""
     interpreter = Interpreter(str(digits.MODELS / f"digits_{variant}.tflite"))
     runner = interpreter.get_signature_runner("serving_default")
-    if variant == "float32":
+    if variant != "int8":
         return np.concatenate([runner(image=image[None])["probabilities"] for image in images])
     steps = np.rint(images / digits.IMAGE.scale) + digits.IMAGE.zero_point
     outputs = [runner(image=image[None])["probabilities"] for image in steps.astype(np.int8)]
