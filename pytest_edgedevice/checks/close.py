@@ -14,10 +14,11 @@ from pytest_edgedevice.checks.asking import Asked, plan_for
 from pytest_edgedevice.checks.close_hints import name_hint, output_hint
 from pytest_edgedevice.checks.close_sides import Sides, affine_of, check_tolerance, sides_of
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.metrics.closeness import Closeness, compare, unordered
+from pytest_edgedevice.metrics.closeness import Closeness, compare
 from pytest_edgedevice.metrics.elementwise import Within
 from pytest_edgedevice.metrics.quantised import affine_problem
 from pytest_edgedevice.metrics.structure import describe, is_constant, kind_of, structure_problems
+from pytest_edgedevice.metrics.unordered import unordered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ nothing of runs, goldens or devices, and it words no verdict.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from pytest_edgedevice.metrics.structure import (
     Tensor,
     as_samples,
     kind_of,
-    peak_of,
     structure_problems,
 )
 
@@ -157,43 +156,6 @@ def compare(actual: Tensor, reference: Tensor, *, atol: float, rtol: float) -> C
     for number, (a, r) in enumerate(segments):
         scan.feed(number, a.reshape(-1), r.reshape(-1))
     return _report(scan, ours, theirs, segments)
-
-
-def unordered(actual: Tensor, reference: Tensor, *, alive: bool = True) -> Closeness:
-    """Check what has to be sound before values are matched in another way than element by element.
-
-    Number of samples and kind of dtype have to fit, nothing may be NaN or Inf, and the output has to
-    carry information where its reference does. Shapes may differ: there may be more boxes than expected.
-
-    Args:
-        actual: Device output.
-        reference: Reference.
-        alive: Whether a dead output fails.
-    """
-    ours, theirs = as_samples(actual), as_samples(reference)
-    problems = structure_problems(ours, theirs, shapes=False)
-    if problems:
-        return Closeness.of_structure(problems)
-    if not structure_problems(ours, theirs):
-        found = compare(ours, theirs, atol=0, rtol=0)
-        return found if alive else replace(found, dead="")
-    sides = _nonfinite(ours), _nonfinite(theirs)
-    found = replace(Closeness.of_structure(()), actual_nonfinite=sides[0], reference_nonfinite=sides[1])
-    silent = alive and peak_of(theirs) > 0 and peak_of(ours) == 0 and any(part.size for part in ours)
-    return replace(found, dead="it is all zeros") if silent else found
-
-
-def _nonfinite(samples: Samples) -> NonFinite:
-    """NaN and Inf of one side; its first one stands for both sides of that element."""
-    count, first = 0, None
-    for number, part in enumerate(samples):
-        bad = np.argwhere(~np.isfinite(part))
-        count += len(bad)
-        if len(bad) and first is None:
-            index = tuple(int(axis) for axis in bad[0])
-            value = np.asarray(part)[index].item()
-            first = Element(number, index, value, value, math.nan)
-    return NonFinite(count, first)
 
 
 def _segments(actual: Samples, reference: Samples) -> list[tuple[Array, Array]]:
