@@ -208,7 +208,7 @@ def test_an_empty_slot_keeps_its_reason_when_the_matrix_is_coloured(opened: Call
 def test_a_link_to_a_cell_opens_it_and_closing_forgets_it(opened: Callable[..., Opened], name: str) -> None:
     page, _ = opened(name)
     link = page.locator(".cells tbody tr").last.locator("a")
-    title, address = link.inner_text(), link.get_attribute("href") or ""
+    title, address = link.text_content() or "", link.get_attribute("href") or ""
     page, complaints = opened(name, address)
     expect(page.locator("dialog h3")).to_have_text(title, timeout=PATIENCE_MS)
     for block in ("Latency", "Error of each output", "Placement and operators", "Resources", "Device"):
@@ -241,7 +241,7 @@ def test_an_address_that_means_nothing_breaks_nothing(opened: Callable[..., Open
 def test_hostile_names_are_texts_and_run_nothing(opened: Callable[..., Opened], javascript: bool) -> None:
     page, complaints = opened("hostile", java_script_enabled=javascript)
     assert page.locator("img").count() == 0
-    assert HOSTILE[:40] in page.locator(".cells tbody").inner_text()
+    assert HOSTILE[:40] in (page.locator(".cells tbody").text_content() or "")
     if javascript:
         page.locator(".matrix td.failed a").first.click()
         expect(page.locator("dialog h3")).to_have_text(HOSTILE, timeout=PATIENCE_MS)
@@ -314,6 +314,15 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Callable[..., Opene
     page.locator(".cells tbody a").first.click()
     expect(page.locator("dialog h4").first).to_be_visible(timeout=PATIENCE_MS)
     assert page.locator("dialog").evaluate("one => one.scrollWidth") <= 400
+
+
+def test_a_closed_group_has_its_table_when_it_is_opened(opened: Callable[..., Opened]) -> None:
+    page, _ = opened("team", "#delegate=cpu")
+    group = page.locator("#delegates details").last
+    assert group.get_attribute("open") is None
+    group.locator("summary").click()
+    expect(group.locator("tbody tr >> visible=true")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(group.get_by_role("button", name="p50").first).to_be_visible()
 
 
 def test_paper_has_no_controls(opened: Callable[..., Opened]) -> None:

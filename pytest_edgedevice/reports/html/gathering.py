@@ -95,13 +95,13 @@ def gather(records: Sequence[Any]) -> list[Cell]:
     cells: dict[str, Cell] = {}
     latest: dict[tuple[str, str], Cell] = {}
     later: dict[tuple[str, str], Cell] = {}
-    for record in told:
+    own = [_cell_of(record) for record in told]
+    for record, cell in zip(told, own, strict=True):
         if record["model"]:
-            cell = _cell_of(record)
             later.setdefault((record["test"], record["worker"]), cells.setdefault(cell.key, cell))
-    for record in told:
+    for record, found in zip(told, own, strict=True):
         test = (record["test"], record["worker"])
-        cell = _cell_of(record) if record["model"] else latest.get(test) or later.get(test) or _cell_of(record)
+        cell = found if record["model"] else latest.get(test) or later.get(test) or found
         cell = cells.setdefault(cell.key, cell)
         cell.records.append(record)
         cell.outcome = max(cell.outcome, record["shown"], key=SEVERITY.__getitem__)

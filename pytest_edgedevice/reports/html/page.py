@@ -150,7 +150,7 @@ def _environment() -> jinja2.Environment:
     # what these make is HTML already: each escapes the texts that it is given
     for made in (markup.table, markup.figure, markup.outcome, markup.commands, markup.log, sample):
         environment.globals[made.__name__] = _as_html(made, Markup)
-    environment.globals["uncaptioned"] = _uncaptioned
+    environment.globals.update(uncaptioned=_uncaptioned, places=_places)
     return environment
 
 
@@ -160,6 +160,11 @@ def _as_html(made: Callable[..., str], html: Callable[[str], str]) -> Callable[.
 
 def _uncaptioned(table: Table) -> Table:
     return dataclasses.replace(table, caption="")
+
+
+def _places(table: Table) -> str:
+    """Numbers of the cells that a table is about."""
+    return " ".join(str(row.cell.place) for row in table.rows if row.cell is not None)
 
 
 @cache

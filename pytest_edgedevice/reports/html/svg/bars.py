@@ -24,8 +24,8 @@ def latency_bar(p50: float | None, p95: float | None, most: float) -> str:
 
 
 def share_bar(share: float | None) -> str:
-    """A share of 1."""
-    return f"<meter value={min(max(share, 0), 1):.2f}></meter>" if share is not None else ""
+    """A share of 1 in steps of a twentieth: an element of a class, as there may be thousands."""
+    return f"<i class=b{round(min(max(share, 0), 1) * 20)}></i>" if share is not None else ""
 
 
 def strip(counts: Sequence[tuple[str, int]]) -> str:

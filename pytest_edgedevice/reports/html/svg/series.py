@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.reports.html.svg.axes import Scale, frame, picture, scale, short, text
@@ -23,18 +25,17 @@ Mark = tuple[str, float, str]
 
 def histogram(values: Sequence[float], marks: Sequence[Mark], *, label: str) -> str:
     """How often each value was measured, with lines at some of them."""
-    low, top = min(values), _top(values)
+    ranked = sorted(values)
+    low, top = ranked[0], _top(ranked)
     shown = [value for _, value, _ in marks if value <= 2 * top]
     across = scale([low, top, *shown], LEFT - 40, WIDTH - RIGHT, log=False)
     edges = [across.low + (across.high - across.low) * place / BINS for place in range(BINS + 1)]
-    counts = [0] * BINS
-    factor = BINS / (across.high - across.low)
-    for value in values:
-        counts[max(min(int((value - across.low) * factor), BINS - 1), 0)] += 1
+    below = [0, *(bisect_right(ranked, edge) for edge in edges[1:])]
+    counts = [last - first for first, last in itertools.pairwise(below)]
     up = Scale(0, max(*counts, 1), HEIGHT - BOTTOM, 42)
     bars = f'<path class="fill" d="{_steps(edges, counts, across, up)}"/>'
     bars += frame(across, up, x_text=milliseconds, y_text=None)
-    beyond = sum(value > across.high for value in values)
+    beyond = len(ranked) - below[-1]
     more = text(WIDTH - RIGHT, 11, f"{counted(beyond, 'run')} beyond", anchor="end", kind="quiet") if beyond else ""
     lines = _marks([mark for mark in marks if mark[1] <= across.high], across)
     return picture(WIDTH, HEIGHT, bars + lines + more, label=label)
@@ -81,7 +82,8 @@ def _marks(marks: Sequence[Mark], across: Scale) -> str:
 def in_order(values: Sequence[float], *, judged_from: int, limits: Sequence[Mark], label: str) -> str:
     """Every run in its order; of a long series the range and the median of each of ``BUCKETS`` parts."""
     across = Scale(0, max(len(values), 2), LEFT, WIDTH - RIGHT)
-    low, top = min(values), _top(values)
+    ranked = sorted(values)
+    low, top = ranked[0], _top(ranked)
     up = scale([low, top, *(value for _, value, _ in limits if value <= 2 * top)], HEIGHT - BOTTOM, 8, log=False)
     body = frame(across, up, x_text=lambda value: f"{value:,.0f}", y_text=milliseconds)
     if 0 < judged_from < len(values):
@@ -132,8 +134,7 @@ def moments(told: Sequence[tuple[str, float]], *, unit: str, label: str) -> str:
     return picture(WIDTH, height, body, label=label)
 
 
-def _top(values: Sequence[float]) -> float:
-    """Up to where an axis goes: few far outliers must not press all others together."""
-    ranked = sorted(values)
+def _top(ranked: Sequence[float]) -> float:
+    """Up to where an axis of sorted values goes: few far outliers must not press all others together."""
     most, usual = ranked[-1], ranked[min(int(len(ranked) * 0.99), len(ranked) - 1)]
     return most if most <= 3 * usual else 1.5 * usual

@@ -59,9 +59,13 @@ const applyFilter = () => {
   const narrowed = shown < cells.length;
   form.querySelector("output").textContent = narrowed ? `${shown} of ${cells.length} cells` : "";
   for (const part of all("[data-cell]")) part.toggleAttribute("hidden", !cells[part.dataset.cell].visible);  // pictures, too
-  for (const group of all(".group, .figures > figure")) {
+  for (const group of all("main .figures > figure")) {
     const parts = all("[data-cell]", group);
     group.hidden = parts.length > 0 && parts.every((part) => part.hasAttribute("hidden"));
+  }
+  for (const group of all("details.group")) {
+    const about = group.dataset.cells.split(" ").filter(Boolean);
+    group.hidden = about.length > 0 && !about.some((place) => cells[place].visible);
   }
   for (const part of all("#pareto, #variants, #delegates, #failures")) {
     const groups = all(".group, figure, .card", part);
@@ -70,6 +74,17 @@ const applyFilter = () => {
   all(".scatter").forEach((plot) => drawFront(plot, narrowed));
   drawMatrix(narrowed);
 };
+
+// the table of a closed group is a text until somebody opens it
+const unfold = (group) => {
+  const holder = find("noscript", group);
+  if (!holder) return;
+  const parsed = new DOMParser().parseFromString(holder.textContent, "text/html");
+  holder.replaceWith(...[...parsed.body.childNodes].map((node) => document.adoptNode(node)));
+  for (const part of all("[data-cell]", group)) part.toggleAttribute("hidden", !cells[part.dataset.cell].visible);
+  offerSorting(group);
+};
+document.addEventListener("toggle", (event) => { if (event.target.matches("details.group")) unfold(event.target); }, true);
 
 // the front of what is shown: nothing shown is faster and better at once
 const drawFront = (plot, narrowed) => {
@@ -159,6 +174,7 @@ const nameTheme = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
 theme.addEventListener("click", () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; nameTheme(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
 addEventListener("beforeprint", () => {
+  all("details.group").forEach(unfold);
   document.documentElement.dataset.before = document.documentElement.dataset.theme || "";
   document.documentElement.dataset.theme = "light";
 });
