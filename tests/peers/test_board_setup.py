@@ -31,7 +31,7 @@ pytestmark = pytest.mark.board
 COMMAND = "import sys; from pytest_edgedevice.cli import main; sys.exit(main())"
 HERE = "/home/pi/.local/share/edgedevice"
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
-DEADLINE_S = 300.0
+DEADLINE_S = 600.0
 
 
 NOT_NEEDED = ("/tests/", "/include/", "libLiteRtWebGpuAccelerator.so")
@@ -93,9 +93,6 @@ def test_a_board_is_set_up_used_and_left_as_it_was(bare: Board, wheels: Path, tm
     done = edgedevice(bare, tmp_path, "setup", "ssh:bare", "--wheels", str(wheels), "--yes")
     assert done.returncode == 0, done.stderr
     assert f"litert is on ssh:bare now, in {HERE}/site/cpython-311-aarch64" in done.stdout
-
-    after = findings(edgedevice(bare, tmp_path, "doctor", "ssh:bare", "--json"))
-    assert after["litert"]["text"].startswith("2.3.0 loads, from /home/pi/")
 
     transport = SshTransport(bare.name, program=bare.program)
     with (
