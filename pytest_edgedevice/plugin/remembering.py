@@ -76,13 +76,13 @@ def remember(config: pytest.Config, records: Sequence[Record], tell: Callable[[s
         records: All of them.
         tell: Takes a sentence, and whether it makes the run fail.
     """
-    from pytest_edgedevice.errors import EdgeDeviceError
-    from pytest_edgedevice.history.journal import remember as append
-
     settings = settings_of(config)
     folder = settings.history
     if folder is None or not records:
         return
+    from pytest_edgedevice.errors import EdgeDeviceError
+    from pytest_edgedevice.history.journal import remember as append
+
     try:
         append(folder, records)
         _look_back(config, folder, records, tell)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.plugin.evidence_options import BLAME_S, KEPT, SWITCH, EvidenceSettings
 from pytest_edgedevice.plugin.options import (
     DEFAULT_DEVICE,
@@ -166,6 +165,10 @@ def _delegates(config: pytest.Config) -> tuple[str, ...]:
 
 def _reports(config: pytest.Config) -> tuple[Report, ...]:
     texts, where = _several(config, "edge_report")
+    if not texts:
+        return ()
+    from pytest_edgedevice.errors import UsageError  # its absence tells that nothing of ours can have been raised
+
     base = config.invocation_params.dir if where.startswith("--") else _ini_folder(config)
     try:
         return tuple(dict.fromkeys(parse_report(text, base) for text in texts))

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.errors import UsageError
-
 if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
 
@@ -51,6 +49,8 @@ def parse_report(text: str, base: Path) -> Report:
     Raises:
         UsageError: The name is unknown, the path is missing or a folder, or what renders it is not installed.
     """
+    from pytest_edgedevice.errors import UsageError
+
     name, equals, place = (part.strip() for part in text.partition("="))
     if name not in RENDERERS or not equals or not place:
         known = ", ".join(f"{known}=PATH" for known in RENDERERS)

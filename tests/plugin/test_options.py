@@ -28,7 +28,7 @@ BAD = [
     ("--edge-wait", "inf", "a number of seconds of at least 0"),
     ("--edge-timeout", "soon", "a number of seconds of at least 0.001"),
     ("--edge-timeout", "0", "a number of seconds of at least 0.001"),
-    ("--edge-report", "html=x", "json=PATH"),
+    ("--edge-report", "pdf=x", "json=PATH"),
     ("--edge-report", "json=", "json=PATH"),
     ("--edge-report", "out.json", "json=PATH"),
     ("--edge-report", "json=.", "is a folder"),
@@ -86,7 +86,7 @@ def test_a_bad_value_names_the_option_and_what_it_may_be(
 
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
-    [("edge_wait", "long", "seconds"), ("edge_delegate", "warp", "cpu"), ("edge_report", "html=x", "json=PATH")],
+    [("edge_wait", "long", "seconds"), ("edge_delegate", "warp", "cpu"), ("edge_report", "pdf=x", "json=PATH")],
 )
 def test_a_bad_value_in_the_ini_file_names_the_key(
     pytester: pytest.Pytester, key: str, value: str, allowed: str
