@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ class Block:
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
     text: str = ""
-    cells: Sequence[Cell] = field(default=())
 
 
 def pairs(caption: str, told: Sequence[tuple[str, str]]) -> Table:

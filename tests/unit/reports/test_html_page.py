@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.records import pack
-from pytest_edgedevice.reports.html import check_installed, write
+from pytest_edgedevice.reports.html import check_installed, wording, write
 from pytest_edgedevice.reports.html.page import render
 from pytest_edgedevice.reports.renderers import parse_report
 from tests.report_records import model, placement, record, records
@@ -199,6 +199,20 @@ PANEL_TEXTS = {
             },
         ),
         ["29.7 of 30 offered", "2 % (1 % allowed)", "48 ms (100 ms allowed)"],
+    ),
+    "stages": (
+        record(
+            "stages",
+            "fail",
+            numbers={
+                "p50_ms": {"before": 90.0, "inference": 30.0, "total": 120.0},
+                "p95_ms": {"total": 130.0},
+                "budgets": [
+                    {"stage": "total", "quantile": 0.95, "budget_ms": 100, "verdict": "fail", "reason": "late"}
+                ],
+            },
+        ),
+        ["Pre-processing", "90 ms", "All stages together", "130 ms", "100 ms", "late"],
     ),
     "operators": (
         record("profile", numbers={"operators": [{"name": "CONV_2D", "share": 0.49, "time_ms": 11.8, "count": 21}]}),
@@ -423,6 +437,28 @@ def test_one_odd_value_deep_in_a_sound_record_makes_a_page(data: st.DataObject) 
         place = place[key]
     place[key] = data.draw(JUNK)
     assert "</html>" in render([told])
+
+
+@pytest.mark.parametrize(
+    ("worded", "value", "text"),
+    [
+        (wording.milliseconds, 45_357, "45.4 s"),
+        (wording.milliseconds, 1234.5, "1,234 ms"),
+        (wording.milliseconds, 0.00123, "1.23 \N{MICRO SIGN}s"),
+        (wording.milliseconds, 0, "0 ms"),
+        (wording.size, 2_100_000_000, "2.1 GB"),
+        (wording.size, 640, "640 B"),
+        (wording.plain, 2.4e-7, "2.40e-7"),
+        (wording.plain, 99_999_999, "1.00e+8"),
+        (wording.percent, 0.041, "4.1 %"),
+        (wording.plain, None, ""),
+        (wording.size, "x", ""),
+        (wording.milliseconds, float("nan"), ""),
+        (wording.times, 10**400, ""),
+    ],
+)
+def test_quantities_are_worded_with_three_digits_and_a_unit_that_fits(worded: Any, value: Any, text: str) -> None:
+    assert worded(value) == text
 
 
 def test_the_file_is_written_whole(tmp_path: Path) -> None:

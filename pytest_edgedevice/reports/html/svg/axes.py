@@ -44,14 +44,13 @@ class Scale:
         return _powers(self.low, self.high, about) if self.log else _steps(self.low, self.high, about)
 
 
-def scale(values: Sequence[float], start: float, end: float, *, zero: bool = False, log: bool | None = None) -> Scale:
+def scale(values: Sequence[float], start: float, end: float, *, log: bool | None = None) -> Scale:
     """A scale that shows all values, with a little room.
 
     Args:
         values: At least one.
         start: Pixel of the lowest value.
         end: Pixel of the highest value.
-        zero: Begin at 0 where no value is below.
         log: Whether it is logarithmic; by default where the values are positive and far apart.
     """
     low, high = min(values), max(values)
@@ -60,8 +59,7 @@ def scale(values: Sequence[float], start: float, end: float, *, zero: bool = Fal
     if log and low > 0:
         return Scale(low / 1.25, high * 1.25, start, end, log=True)
     room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-    bottom = 0.0 if zero and low >= 0 else low - room
-    return Scale(bottom, high + room, start, end)
+    return Scale(low - room, high + room, start, end)
 
 
 def _steps(low: float, high: float, about: int) -> list[float]:

@@ -122,7 +122,7 @@ def _labels(points: Sequence[Point], across: Scale, up: Scale) -> str:
     for point in points:
         x, y = across(point.x), up(point.y)
         if len(taken) < MOST_LABELS and all(
-            abs(y - other_y) > 13 or abs(x - other_x) > 150 for other_x, other_y in taken
+            abs(y - other_y) > 13 or abs(x - other_x) > 200 for other_x, other_y in taken
         ):
             turned = x > WIDTH * 0.6
             parts.append(
