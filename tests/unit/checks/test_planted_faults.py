@@ -83,6 +83,12 @@ def test_a_gross_fault_is_caught_by_each_metric_alone(check: EdgeCheck, make_run
             check.close(float_run(make_run, FAULTS[fault][0]), FLOATS, metric=metric)
 
 
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in {"one element", "half precision"}])
+def test_a_gross_fault_is_caught_by_the_loosest_preset(check: EdgeCheck, make_run: Any, fault: str) -> None:
+    with pytest.raises(CheckFailed):
+        check.close(float_run(make_run, FAULTS[fault][0]), FLOATS, preset="dynamic_int8")
+
+
 def test_without_a_fault_nothing_is_raised(check: EdgeCheck, make_run: Any) -> None:
     assert check.close(float_run(make_run, FLOATS), FLOATS).passed
     assert check.close(float_run(make_run, FLOATS), FLOATS, metric=[cosine(1), psnr(200), topk(k=9)], atol=0).passed
