@@ -204,7 +204,7 @@ def test_the_device_file_is_valid(tmp_path: Path) -> None:
 
 
 def test_every_device_spec_is_understood(tmp_path: Path) -> None:
-    specs = [one or two for one, two in re.findall(r"--device (?:\"([^\"]+)\"|([a-z][a-z-]*)\b)", README)]
+    specs = [one or two for one, two in re.findall(r"--device (?:\"([^\"]+)\"|([a-z][a-z-]*(?::[^\s`]+)?)\b)", README)]
     assert len(specs) > 5
     known = inventory(tmp_path)
     for spec in set(specs) - {"polite"}:  # which a hook contributes
