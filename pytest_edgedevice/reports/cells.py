@@ -5,7 +5,7 @@ Numbers of an unexpected form leave their cells empty: records may be older, or 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
 
 MOST_NAME_CHARS = 120
+MOST = 1e300
 SEVERITY = {"passed": 0, "skipped": 1, "inconclusive": 2, "failed": 3, "infra": 4}
 """Outcomes of a row, the gravest last."""
 
@@ -63,7 +64,7 @@ def time_text(value: Any) -> str:
 
 def size_text(size: Any) -> str:
     """Bytes for people; empty for what is no number of them."""
-    if not isinstance(size, int):
+    if not _is_number(size):
         return ""
     return f"{size / 1e6:.2f} MB" if size >= 1_000_000 else f"{size / 1e3:.1f} kB"
 
@@ -97,6 +98,11 @@ def _realtime(numbers: Mapping[str, Any]) -> dict[str, str]:
     return {"also": _quantity(numbers.get("achieved_fps"), f" fps{lost}")}
 
 
+def _stages(numbers: Mapping[str, Any]) -> dict[str, str]:
+    total = time_text(_mapping(numbers.get("p95_ms")).get("total"))
+    return {"also": f"stages p95 {total}" if total else ""}
+
+
 def _faster(numbers: Mapping[str, Any]) -> dict[str, str]:
     return {"also": _quantity(numbers.get("ratio"), f" x {clean(_mapping(numbers.get('old')).get('name', 'old'))}")}
 
@@ -114,6 +120,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     "energy": _watched("energy", " mJ"),
     "load_time": _watched("load", " ms"),
     "realtime": _realtime,
+    "stages": _stages,
     "faster": _faster,
     "accuracy": _accuracy,
 }
@@ -141,8 +148,9 @@ def _quantity(value: Any, unit: str, *, before: str = "") -> str:
     return f"{before}{value:.3g}{unit}" if _is_number(value) else ""
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether it can be shown as one: JSON has whole numbers that no float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -129,6 +129,8 @@ def test_a_test_is_shown_by_its_name_and_nothing_in_it_steers_the_terminal(test:
         ("realtime", {"achieved_fps": "x"}),
         ("faster", {"ratio": True}),
         ("cpu_load", []),
+        ("memory", {"observed": 10**400}),
+        ("latency", {"p50_ms": 10**400, "budgets": [{"quantile": 10**400, "budget_ms": float("nan")}]}),
     ],
 )
 def test_numbers_of_an_unexpected_form_leave_their_cells_empty(check: str, numbers: dict[str, Any]) -> None:
@@ -151,6 +153,7 @@ def test_sizes_have_units(size_bytes: int, shown: str) -> None:
         ("load_time", {"observed": 41.0}, "also", "load 41 ms"),
         ("realtime", {"achieved_fps": 29.97, "dropped_share": 0.012}, "also", "30 fps, 1.2% dropped"),
         ("faster", {"ratio": 0.512, "old": {"name": "old.tflite"}}, "also", "0.512 x old.tflite"),
+        ("stages", {"p95_ms": {"before": 20.0, "total": 120.5}}, "also", "stages p95 120 ms"),
         ("accuracy", {"value": 0.9612, "metric": "top1"}, "also", "top1 0.961"),
     ],
 )
