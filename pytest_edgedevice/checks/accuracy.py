@@ -13,6 +13,7 @@ from pytest_edgedevice.checks.accuracy_text import failure_text
 from pytest_edgedevice.checks.settling import Settling
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.evaluation import Evaluation
+from pytest_edgedevice.given import is_number, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,11 +109,11 @@ def judge(
                          hint="edge_check.accuracy(model.evaluate(dataset, metric), at_least=0.96)")  # fmt: skip
     if at_least is not None and at_most is not None:
         raise UsageError("give at_least or at_most, not both: a metric is good where it is high, or where it is low")
-    if not _is_number(confidence) or not 0.5 <= confidence < 1:
+    if not is_number(confidence) or not 0.5 <= confidence < 1:
         raise UsageError(f"confidence must be from 0.5 to below 1, e.g. 0.95, not {confidence!r:.60}")
     for name, value in (("at_least", at_least), ("at_most", at_most), *slices.items()):
-        if not _is_number(value) and (value is not None or name in slices):
-            raise UsageError(f"what is wanted of {name!r} must be a number, not {value!r:.60}")
+        if not is_number(value) and (value is not None or name in slices):
+            raise UsageError(f"what is wanted of {name!r} must be a number, not {shown(value)}")
     if unknown := [tag for tag in slices if tag not in evaluation.slices]:
         known = ", ".join(map(repr, list(evaluation.slices)[:20])) or "none"
         raise UsageError(f"no sample of {evaluation.dataset!r} has the tag {unknown[0]!r}", hint=f"tags are: {known}")
@@ -172,7 +173,3 @@ def _numbers(gate: Gate) -> dict[str, Any]:
         "needed": gate.needed,
         "not_finite": gate.score.not_finite,
     }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.validity import spoiling
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Verdict
 
 MB = 1_000_000
+MOST = 1e12
 TOP_OPERATORS = 10
 EMULATED = "the device is emulated, so this says nothing of it; allow_emulated=True judges it all the same"
 MemoryOf = Literal["model", "process"]
@@ -48,12 +50,21 @@ def limit_of(name: str, value: Any, *, zero: bool = False) -> float:
     """Check a budget.
 
     Raises:
-        UsageError: It is no positive number.
+        UsageError: It is no positive number, or too large for any sum with it.
     """
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not sound or value < 0 or (not zero and value == 0):
-        raise UsageError(f"{name} must be a {'' if zero else 'positive '}number, not {value!r:.60}")
+    if not is_number(value) or not 0 <= value <= MOST or (not zero and value == 0):
+        raise UsageError(f"{name} must be a {'' if zero else 'positive '}number up to {MOST:g}, not {shown(value)}")
     return float(value)
+
+
+def check_of(of: Any) -> None:
+    """Refuse what is no part of memory.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not (isinstance(of, str) and of in ("model", "process")):
+        raise UsageError(f"of must be 'model' or 'process', not {shown(of)}")
 
 
 def void_of(found: Resources | Stream | Stages | Profile, *, allow_emulated: bool) -> str:
@@ -81,8 +92,6 @@ def judge(what: str, observed: float | None, limit: float, unit: str, *, reason:
 
 def memory_budget(found: Resources, max_mb: float, *, of: MemoryOf, void: str) -> Budget:
     """Judge the peak of resident memory: what the model added to it, or all of its process."""
-    if of not in ("model", "process"):
-        raise UsageError(f"of must be 'model' or 'process', not {of!r:.60}")
     size = found.peak_bytes if of == "process" else found.model_share_bytes
     what = "memory of its process" if of == "process" else "memory"
     reason = found.problems.get("memory", "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import shown
 from pytest_edgedevice.metrics.metric import Affine
 from pytest_edgedevice.metrics.structure import Samples, as_samples
 from pytest_edgedevice.values import ModelInfo, Run
@@ -119,7 +120,7 @@ def check_tolerance(name: str, bound: float | None) -> None:
         return
     try:
         sound = math.isfinite(bound) and bound >= 0 and not isinstance(bound, bool)
-    except TypeError:
+    except (TypeError, OverflowError):
         sound = False
     if not sound:
-        raise UsageError(f"{name} must be a finite number, 0 or more, not {bound!r}")
+        raise UsageError(f"{name} must be a finite number, 0 or more, not {shown(bound)}")

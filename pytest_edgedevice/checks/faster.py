@@ -11,6 +11,7 @@ from pytest_edgedevice.checks.latency import EMULATED, check_confidence, is_emul
 from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import Settling
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.metrics.comparison import chance_of_excess, ratio
 from pytest_edgedevice.metrics.looks import both_sides, look_confidence
 from pytest_edgedevice.validity import causes, spoiling
@@ -190,7 +191,6 @@ def _check(new: Measurable, old: Measurable, *, at_most: float, confidence: floa
             hint="load both on one device",
         )
     for name, value, below in (("at_most", at_most, 1e6), ("max_s", max_s, 1e6)):
-        number: Any = value
-        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < below:
-            raise UsageError(f"{name} must be above 0 and below {below:g}, not {value!r:.60}")
+        if not is_number(value) or not 0 < value < below:
+            raise UsageError(f"{name} must be above 0 and below {below:g}, not {shown(value)}")
     check_confidence(confidence)

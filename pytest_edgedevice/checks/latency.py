@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import shown
 from pytest_edgedevice.metrics.latency import explained, judge_run, quantile_name
 from pytest_edgedevice.validity import spoiling
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Regression, Timing, Verdict
 
 LEAST_CONFIDENCE = 0.5
+MOST_MS = 1e12
 GLIMPSE_S = 1.0
 """How long times are taken that will not be judged, seconds."""
 EMULATED = "the device is emulated, so its times say nothing; allow_emulated=True judges them all the same"
@@ -84,7 +86,7 @@ def budgets_of(named: Mapping[float, float | None], others: Any) -> dict[float, 
         UsageError: ``others`` is no mapping, or has a quantile that is named already.
     """
     if others is not None and not isinstance(others, Mapping):
-        raise UsageError(f"quantiles_ms must map quantiles to milliseconds, e.g. {{0.999: 5}}, not {str(others)[:60]}")
+        raise UsageError(f"quantiles_ms must map quantiles to milliseconds, e.g. {{0.999: 5}}, not {shown(others)}")
     for quantile in others or ():
         if named.get(quantile) is not None:
             raise UsageError(f"{quantile_name(quantile)} has two budgets: its own, and one in quantiles_ms")
@@ -111,13 +113,14 @@ def asked_for(
     for quantile, _ in budgets:
         check_quantile(quantile)
     for name, budget in [(f"{quantile_name(q)}_ms", b) for q, b in budgets] + [(f"{w}_ms", b) for w, b in points]:
-        if not _positive(budget):
-            raise UsageError(f"{name} must be a positive number of milliseconds, not {budget!r}")
+        if not (_positive(budget) and budget < MOST_MS):
+            raise UsageError(f"{name} must be a positive number of milliseconds up to {MOST_MS:g}, not {shown(budget)}")
     check_confidence(confidence)
     for name in ("max_s", "sustained_s"):
-        if name in limits and not _positive(limits[name]):
-            raise UsageError(f"{name} must be a positive number of seconds, not {limits[name]!r}")
-    return Asked(tuple(sorted(budgets, reverse=True)), tuple(points), confidence, limits, allow_emulated)
+        if name in limits:
+            limits[name] = _seconds(name, limits[name])
+    plain = sorted(((quantile, float(budget)) for quantile, budget in budgets), reverse=True)
+    return Asked(tuple(plain), tuple((what, float(one)) for what, one in points), confidence, limits, allow_emulated)
 
 
 def take(
@@ -230,7 +233,7 @@ def check_quantile(quantile: Any) -> None:
         UsageError: It is none.
     """
     if not (_positive(quantile) and quantile < 1):
-        raise UsageError(f"a quantile must be between 0 and 1, e.g. 0.95, not {quantile!r:.60}")
+        raise UsageError(f"a quantile must be between 0 and 1, e.g. 0.95, not {shown(quantile)}")
 
 
 def check_confidence(confidence: Any) -> None:
@@ -240,13 +243,19 @@ def check_confidence(confidence: Any) -> None:
         UsageError: It is none.
     """
     if not (_positive(confidence) and LEAST_CONFIDENCE <= confidence < 1):
-        raise UsageError(f"confidence must be from {LEAST_CONFIDENCE} to below 1, e.g. 0.95, not {confidence!r:.60}")
+        raise UsageError(f"confidence must be from {LEAST_CONFIDENCE} to below 1, e.g. 0.95, not {shown(confidence)}")
+
+
+def _seconds(name: str, value: Any) -> float:
+    if not _positive(value):
+        raise UsageError(f"{name} must be a positive number of seconds, not {shown(value)}")
+    return float(value)  # also of numpy
 
 
 def _positive(value: float) -> bool:
     try:
         return math.isfinite(value) and value > 0 and not isinstance(value, bool)
-    except TypeError:
+    except (TypeError, OverflowError):
         return False
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 
 from pytest_edgedevice.checks.numerals import plain, tolerance
 from pytest_edgedevice.errors import ModelError, UsageError
+from pytest_edgedevice.given import shown
 
 if TYPE_CHECKING:
     from pytest_edgedevice.checks.seams import ModelLike
@@ -80,7 +81,7 @@ def metric_result(
         raise UsageError("a metric needs a name")
     number = _number(value)
     if number is None:
-        raise UsageError(f"metric {name!r} must be one number, not {value!r:.60}")
+        raise UsageError(f"metric {name!r} must be one number, not {shown(value)}")
     low, high = _bound("at_least", at_least), _bound("at_most", at_most)
     if low is not None and high is not None and low > high:
         raise UsageError(f"metric {name!r}: at_least {low:g} is above at_most {high:g}, so nothing could pass")
@@ -132,7 +133,7 @@ def _bound(name: str, value: float | None) -> float | None:
         return None
     number = _number(value)
     if number is None or math.isnan(number):
-        raise UsageError(f"{name} must be a number, not {value!r:.60}")
+        raise UsageError(f"{name} must be a number, not {shown(value)}")
     return number
 
 
@@ -140,4 +141,7 @@ def _number(value: object) -> float | None:
     """The value as a float; None where it is text, an array or anything else that is not one number."""
     if isinstance(value, str | bytes | bool) or getattr(value, "ndim", None) or not hasattr(value, "__float__"):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except (ArithmeticError, TypeError, ValueError):  # a whole number that no float can hold, or somebody's own
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +104,6 @@ def check_loaded(model: Any, ability: str, *, name: str = "model") -> None:
     """
     if not callable(getattr(model, ability, None)):
         raise UsageError(
-            f"{name} must be a loaded model, not {type(model).__name__} {str(model)!r:.60}",
+            f"{name} must be a loaded model, not {type(model).__name__} {shown(model)}",
             hint="load it first: edge_model(PATH), or device.load(PATH)",
         )

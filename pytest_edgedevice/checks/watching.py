@@ -46,6 +46,7 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_mb", max_mb)
+        budgets.check_of(of)
         check_loaded(model, "resources")
         found = model.resources(inputs, seconds=seconds)
         budget = budgets.memory_budget(found, limit, of=of, void=budgets.void_of(found, allow_emulated=allow_emulated))
@@ -126,6 +127,7 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_ms", max_ms)
+        check_loaded(model, "resources")
         void = budgets.EMULATED if getattr(model, "emulated", False) and not allow_emulated else ""
         told = model.load_ms if model.load_ms > 0 else None
         reason = "what runs the model does not tell how long loading took"

@@ -192,7 +192,7 @@ class Device(Leased):
         """Let go of a link that is dead already: nothing that fails here is news."""
         for model in list(self._models):
             with contextlib.suppress(EdgeDeviceError):
-                model.close()
+                model.lose()
         with contextlib.suppress(EdgeDeviceError):
             self._transport.close()
 

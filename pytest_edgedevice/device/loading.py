@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_edgedevice.errors import DelegateError, InputError, ModelError
+from pytest_edgedevice.given import is_number, shown
 
 DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi")
 
@@ -38,9 +38,8 @@ def check_seconds(name: str, value: Any, *, zero: bool = False) -> None:
     Raises:
         InputError: It is none; the message names the argument.
     """
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not sound or value < 0 or (value == 0 and not zero):
-        raise InputError(f"{name} must be a {'' if zero else 'positive '}number of seconds, not {value!r:.60}")
+    if not is_number(value) or value < 0 or (value == 0 and not zero):
+        raise InputError(f"{name} must be a {'' if zero else 'positive '}number of seconds, not {shown(value)}")
 
 
 def check_arguments(delegate: Any, threads: Any, fallback: str, *, engine: Any, options: Any) -> None:
@@ -60,6 +59,6 @@ def check_arguments(delegate: Any, threads: Any, fallback: str, *, engine: Any, 
         known = ", ".join(DELEGATES)
         raise DelegateError(f"delegate {delegate!r} is unknown; known are {known}, external:PATH")
     if type(threads) is not int or not 1 <= threads <= 1024:
-        raise InputError(f"threads must be a whole number from 1 to 1024, not {threads!r}")
+        raise InputError(f"threads must be a whole number from 1 to 1024, not {shown(threads)}")
     if fallback not in ("fail", "allow"):
         raise InputError(f"fallback must be 'fail' or 'allow', not {fallback!r}")

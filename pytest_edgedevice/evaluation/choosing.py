@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.metrics.latency import judge_batches, quantile_name
 
 if TYPE_CHECKING:
@@ -48,11 +49,10 @@ class Limits:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if value is not None and not sound:
-                raise UsageError(f"limit {field.name} must be a number, not {value!r:.60}")
+            if value is not None and not is_number(value):
+                raise UsageError(f"limit {field.name} must be a number, not {shown(value)}")
             if value is not None and value <= 0 and field.name in POSITIVE:
-                raise UsageError(f"limit {field.name} must be above 0, not {value!r:.60}")
+                raise UsageError(f"limit {field.name} must be above 0, not {shown(value)}")
 
     def given(self) -> dict[str, float]:
         """The limits that there are."""

@@ -19,6 +19,8 @@ DEVIATIONS = 4.3
 ROBUST_DEVIATIONS = {10: 7.4, 12: 6.4, 15: 5.7, 20: 4.8, 30: 4.1, 50: 3.6}
 """The same from the median in median absolute deviations, by the number of earlier runs; simulated, normal noise."""
 MAD_TO_SIGMA = 1.4826
+MOST_SPREAD = 700.0
+"""On the logarithm; a float holds no more."""
 ALLOWED = 0.05
 ALLOWED_UNKNOWN = 0.10
 
@@ -68,7 +70,7 @@ def usual(earlier: Sequence[float]) -> Usual:
     allowed = ALLOWED_UNKNOWN
     if count >= ENOUGH_RUNS:
         spread = statistics.stdev(logarithms)
-        allowed = max(ALLOWED, math.expm1(DEVIATIONS * spread * math.sqrt(1 + 1 / count)))
+        allowed = max(ALLOWED, math.expm1(min(DEVIATIONS * spread * math.sqrt(1 + 1 / count), MOST_SPREAD)))
     return Usual(math.exp(statistics.fmean(logarithms)), allowed, count, count >= ENOUGH_RUNS)
 
 

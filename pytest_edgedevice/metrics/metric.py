@@ -136,7 +136,7 @@ def check_bound(name: str, value: float | None, *, low: float = -math.inf, high:
         return
     try:
         sound = not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
-    except TypeError:
+    except (TypeError, OverflowError):
         sound = False
     if not sound:
         limits = "" if math.isinf(low) and math.isinf(high) else f" from {low:g} to {high:g}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import InputError, UsageError
+from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.metrics.latency import bounds, explained, judge_run, sample_quantile
 from pytest_edgedevice.validity import spoiling
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Timing, Verdict
 
 REPLAYED = "replayed"
+MOST_MS = 1e12
 NEVER_SETTLED = "the recorded series never settled, so it shows nothing"
 
 
@@ -63,11 +64,9 @@ def _bounds(lower: float | None, upper: float | None) -> dict[str, Any]:
 
 def _check(budget_ms: float | None, *, quantile: float, confidence: float) -> None:
     for name, value in (("quantile", quantile), ("confidence", confidence)):
-        if not (_is_number(value) and 0 < value < 1):
-            raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {value!r}")
-    if budget_ms is not None and not (_is_number(budget_ms) and budget_ms > 0):
-        raise InputError(f"a latency budget must be a positive number of milliseconds, not {budget_ms!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not (is_number(value) and 0 < value < 1):
+            raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {shown(value)}")
+    if budget_ms is not None and not (is_number(budget_ms) and 0 < budget_ms < MOST_MS):
+        raise InputError(
+            f"a latency budget must be a positive number of milliseconds up to {MOST_MS:g}, not {shown(budget_ms)}"
+        )

@@ -54,6 +54,7 @@ class LoadedModel(Watched, Evaluated):
         self._owner = os.getpid()
         self._turn = threading.Lock()
         self._iterating: int | None = None
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.info.name} on {self.device_name} by {self.placement.proven}>"
@@ -203,8 +204,8 @@ class LoadedModel(Watched, Evaluated):
         """One conversation at a time: threads take turns, and a forked child has no part in it.
 
         Raises:
-            InputError: Called in a child process, which shares the stream but not the conversation; or by the
-                thread that iterates over ``run_each``, which would wait for itself.
+            InputError: Called in a child process, which shares the stream but not the conversation; by the
+                thread that iterates over ``run_each``, which would wait for itself; or after ``close``.
         """
         if os.getpid() != self._owner:
             raise InputError(
@@ -217,12 +218,19 @@ class LoadedModel(Watched, Evaluated):
                 hint="ask for more when that is over, or load the model twice",
             )
         with self._turn:
+            if self._closed:  # by its user, who is told so: no device is to blame
+                raise InputError(f"model {self.info.name!r} was closed; load it again")
             yield
 
     def close(self) -> None:
         """End whatever runs it; idempotent, and without effect in a forked child."""
         if os.getpid() != self._owner:
             return
+        self._closed = True
+        self.lose()
+
+    def lose(self) -> None:
+        """End whatever runs it as its device is gone: what is asked of it later is an error of the world."""
         self._backend.close()
         if self._site.on_close:
             self._site.on_close(self)

@@ -7,11 +7,11 @@ Checks what was asked and puts the answer together; the series grows in
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.metrics.latency import bounds, drift, quantile_name, runs_needed, sample_quantile
 from pytest_edgedevice.metrics.looks import plan_looks
 from pytest_edgedevice.runners.growing import Decision, GrowingSeries
@@ -26,6 +26,9 @@ LEAST_CONFIDENCE = 0.5
 """Below it a bound is on the wrong side of the estimate, and a series over its budget would pass."""
 MAX_SUSTAINED_S = 24 * 3600.0
 MOST_S = 1e8
+MOST_MS = 1e12
+MOST_RUNS = 1_000_000
+"""Entries of a series that a record takes, and that can be judged again from there."""
 
 
 class TimingSource(Protocol):
@@ -168,16 +171,21 @@ def _plan(
         InputError: One is out of range, or no series that short can decide.
     """
     for name, value in (("quantile", quantile), ("confidence", confidence)):
-        if not (_is_number(value) and 0 < value < 1):
-            raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {value!r}")
+        if not (is_number(value) and 0 < value < 1):
+            raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {shown(value)}")
     if confidence < LEAST_CONFIDENCE:
-        raise InputError(f"confidence must be {LEAST_CONFIDENCE} or more, e.g. 0.95, not {confidence!r}")
-    if budget_ms is not None and not (_is_number(budget_ms) and budget_ms > 0):
-        raise InputError(f"a latency budget must be a positive number of milliseconds, not {budget_ms!r}")
-    if not (_is_number(max_s) and 0 < max_s <= MOST_S):
-        raise InputError(f"max_s must be a positive number of seconds up to {MOST_S:g}, not {max_s!r}")
+        raise InputError(f"confidence must be {LEAST_CONFIDENCE} or more, e.g. 0.95, not {shown(confidence)}")
+    if budget_ms is not None and not (is_number(budget_ms) and 0 < budget_ms < MOST_MS):
+        raise InputError(
+            f"a latency budget must be a positive number of milliseconds up to {MOST_MS:g}, not {shown(budget_ms)}"
+        )
+    if not (is_number(max_s) and 0 < max_s <= MOST_S):
+        raise InputError(f"max_s must be a positive number of seconds up to {MOST_S:g}, not {shown(max_s)}")
     if type(min_runs) is not int or type(max_runs) is not int or not 0 <= min_runs <= max_runs or max_runs < 1:
-        raise InputError(f"min_runs and max_runs must be whole numbers, 0 <= {min_runs!r} <= {max_runs!r}, 1 at least")
+        asked = f"0 <= {shown(min_runs)} <= {shown(max_runs)}"
+        raise InputError(f"min_runs and max_runs must be whole numbers, {asked}, 1 at least")
+    if max_runs > MOST_RUNS:
+        raise InputError(f"max_runs must be {MOST_RUNS:,} at most, not {shown(max_runs)}: a record holds no more")
     least = runs_needed(quantile, confidence)
     if budget_ms is not None and max_runs < least:
         raise InputError(
@@ -191,13 +199,9 @@ def _plan(
 
 
 def _sustained(plan: Plan, sustained_s: float) -> Plan:
-    if not (_is_number(sustained_s) and 0 <= sustained_s <= MAX_SUSTAINED_S):
-        raise InputError(f"sustained_s must be a number of seconds up to {MAX_SUSTAINED_S:g}, not {sustained_s!r}")
+    if not (is_number(sustained_s) and 0 <= sustained_s <= MAX_SUSTAINED_S):
+        raise InputError(f"sustained_s must be a number of seconds up to {MAX_SUSTAINED_S:g}, not {shown(sustained_s)}")
     return dataclasses.replace(plan, sustained_s=float(sustained_s))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _all_over(plan: Plan, samples: list[int]) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +14,11 @@ import numpy as np
 from pytest_edgedevice.agent.wire import ITEM_BYTES, WireError, split_tensors
 from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.findings import Stages
+from pytest_edgedevice.given import shown
 from pytest_edgedevice.metrics.latency import sample_quantile
 from pytest_edgedevice.runners.samples import packed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_edgedevice.runners.client import AgentClient
     from pytest_edgedevice.values import Array
 
@@ -25,18 +27,26 @@ MOST_MODULE_BYTES = 4 << 20
 SETTLE_RUNS = 3
 
 
-def module_content(path: Path) -> bytes:
+def module_content(given: str | os.PathLike[str]) -> bytes:
     """The user's code.
 
     Raises:
-        InputError: It is no file, or too large.
+        InputError: It is no path, no file, or too large.
     """
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(f"module is the path of a Python file, not {type(given).__name__} {shown(given)}")
+    path = Path(given)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"module {str(path)!r} cannot be read: {error.strerror}") from None
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, and a device may have no end
+            raise InputError(f"module {str(path)!r} is no file")
+        with path.open("rb") as file:
+            content = file.read(MOST_MODULE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"module {str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not 0 < len(content) <= MOST_MODULE_BYTES:
-        raise InputError(f"module {str(path)!r} has {len(content)} bytes; up to {MOST_MODULE_BYTES} can be sent")
+        raise InputError(
+            f"module {str(path)!r} is empty, or has more than the {MOST_MODULE_BYTES} bytes that can be sent"
+        )
     return content
 
 

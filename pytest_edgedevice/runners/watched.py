@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.runners.battery import with_battery
 from pytest_edgedevice.runners.samples import batches, refuse_nan
 from pytest_edgedevice.runners.staged import module_content, raw_sample
@@ -110,11 +109,11 @@ class Watched(ABC):
         self._check_alone()
         check_number("seconds", seconds, most=MOST_SECONDS)
         if type(runs) is not int or not 1 <= runs <= MOST_STAGED:
-            raise InputError(f"runs must be a whole number from 1 to {MOST_STAGED}, not {runs!r:.60}")
+            raise InputError(f"runs must be a whole number from 1 to {MOST_STAGED}, not {shown(runs)}")
         if module is None:
             own = self._sample(sample)
             return self._cared(lambda: self._backend.own_stages(own, runs=runs, seconds=seconds))
-        content, arrays = module_content(Path(module)), raw_sample(sample)
+        content, arrays = module_content(module), raw_sample(sample)
         return self._cared(lambda: self._backend.stages(content, arrays, runs=runs, seconds=seconds))
 
     def profile(self, inputs: Inputs | None = None, *, runs: int = 50, seconds: float = 10.0) -> Profile:
@@ -134,7 +133,7 @@ class Watched(ABC):
         """
         check_number("seconds", seconds, most=MOST_SECONDS)
         if type(runs) is not int or not 1 <= runs <= MOST_PROFILED:
-            raise InputError(f"runs must be a whole number from 1 to {MOST_PROFILED}, not {runs!r:.60}")
+            raise InputError(f"runs must be a whole number from 1 to {MOST_PROFILED}, not {shown(runs)}")
         proven = self.placement.proven
         delegate = "delegate" if proven in ("cpu", "unknown") else proven
         sample = self._sample(inputs)
@@ -187,6 +186,5 @@ def check_number(name: str, value: Any, *, least: float = 0.001, most: float) ->
     Raises:
         InputError: It is none; the message names the argument.
     """
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not sound or not least <= value <= most:
-        raise InputError(f"{name} must be a number from {least:g} to {most:g}, not {value!r:.60}")
+    if not is_number(value) or not least <= value <= most:
+        raise InputError(f"{name} must be a number from {least:g} to {most:g}, not {shown(value)}")

@@ -89,6 +89,13 @@ def test_a_closed_device_does_nothing_more(device: Device) -> None:
         device.load(TINY / "nan.tflite")
 
 
+def test_a_closed_model_is_its_users_mistake_and_no_fault_of_the_device(device: Device) -> None:
+    with device.load(TINY / "nan.tflite") as model:
+        pass
+    with pytest.raises(InputError, match=r"model 'nan.tflite' was closed; load it again"):
+        model.measure(max_runs=1)
+
+
 def test_a_push_that_fails_ends_the_agent_that_was_starting(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise DeviceFullError("full")

@@ -18,7 +18,7 @@ PACKAGE = "pytest_edgedevice"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
 # low to high; each room with the rooms that it may import besides itself
-BASE = {"errors", "values", "findings", "validity"}
+BASE = {"errors", "given", "values", "findings", "validity"}
 BELOW_DEVICE = {"agent", "spec", "inventory", "transports", "leases", "metrics", "runners", "goldens", "evaluation"}
 BELOW_PLUGIN = BELOW_DEVICE | {
     "checks",
@@ -34,6 +34,7 @@ BELOW_PLUGIN = BELOW_DEVICE | {
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "given": set(),
     "values": set(),
     "findings": {"values"},
     "validity": {"values"},
@@ -68,6 +69,7 @@ NO_ARRAYS_AT_START = {
     "hookspecs",
     "interfaces",
     "errors",
+    "given",
     "values",
     "findings",
     "validity",

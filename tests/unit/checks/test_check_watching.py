@@ -155,7 +155,7 @@ def test_costs_of_an_emulator_say_nothing(check: EdgeCheck, name: str) -> None:
     ask(check, model, {**enough, "allow_emulated": True})
 
 
-@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), "5", None, True, [1]])
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), "5", None, True, [1], 10**400])
 @pytest.mark.parametrize("name", BUDGETS)
 def test_a_budget_that_is_none_is_the_tests_error(
     check: EdgeCheck, recorded: list[Evidence], name: str, wrong: Any
@@ -164,6 +164,18 @@ def test_a_budget_that_is_none_is_the_tests_error(
     with pytest.raises(UsageError, match="must be a positive number"):
         ask(check, Watched(), dict.fromkeys(enough, wrong))
     assert recorded == []
+
+
+@pytest.mark.parametrize("model", ["m.tflite", None])
+def test_what_was_never_loaded_has_no_loading_time(check: EdgeCheck, model: Any) -> None:
+    with pytest.raises(UsageError, match="model must be a loaded model"):
+        check.load_time(model, max_ms=5)
+
+
+def test_an_unknown_part_of_memory_is_refused_before_anything_is_measured(check: EdgeCheck) -> None:
+    never: Any = object
+    with pytest.raises(UsageError, match="of must be 'model' or 'process', not 'all'"):
+        check.memory(Watched(cost=never), max_mb=5, of="all")  # type: ignore[arg-type]
 
 
 BUSY = Disturbance("busy", "before", "inconclusive", "load 9 on 2 cores before the run: the machine was busy", True)

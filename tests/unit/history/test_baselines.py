@@ -46,6 +46,10 @@ def record(median_ms: float = 10.0, *, outcome: Any = "passed", verdict: Any = "
     return with_outcome(build(evidence, test="t", facts=FACTS, version="1", time="now"), outcome)
 
 
+def test_medians_of_a_damaged_file_that_are_worlds_apart_fail_nothing() -> None:
+    assert compare(1.0, [5e-324, 1e11] * 5).verdict == "pass"
+
+
 def test_a_new_configuration_is_compared_with_nothing() -> None:
     assert compare(10, []).verdict == "new"
 

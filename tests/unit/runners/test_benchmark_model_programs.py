@@ -299,7 +299,7 @@ def test_engines_cannot_be_chosen_and_closed_models_not_run(tmp_path: Path) -> N
         pass
     with loaded(tmp_path) as model:
         model.close()
-        with pytest.raises(AgentDiedError, match="was closed; load it again"):
+        with pytest.raises(InputError, match="was closed; load it again"):
             run(model)
 
 

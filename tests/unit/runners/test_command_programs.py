@@ -545,7 +545,7 @@ def test_a_description_that_is_missing_is_an_error_unless_the_program_says_so(tm
 def test_a_closed_model_must_be_loaded_again(tmp_path: Path) -> None:
     with loaded(tmp_path) as model:
         model.close()
-        with pytest.raises(AgentDiedError, match=r"model 'minus.bin' was closed; load it again"):
+        with pytest.raises(InputError, match=r"model 'minus.bin' was closed; load it again"):
             run(model)
 
 
