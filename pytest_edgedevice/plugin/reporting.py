@@ -34,6 +34,7 @@ class Collector:
         self._records: dict[tuple[str, str], list[Record]] = {}
         self.skipped: dict[tuple[str, str], bool] = {}
         """Tests that need a device, by node id and worker, and whether each was skipped; of retries the last counts."""
+        self._reasons: dict[tuple[str, str], str] = {}
         self.notes: list[tuple[str, bool]] = []
         """Lines for the end of the run, and whether each is bad news."""
 
@@ -46,6 +47,8 @@ class Collector:
         if needs_device:
             before = report.when != "setup" and self.skipped.get(test, False)
             self.skipped[test] = before or (report.skipped and not _ran(report))
+            if report.skipped and isinstance(report.longrepr, tuple):
+                self._reasons[test] = _printable(report.longrepr[2].removeprefix("Skipped: "))
         if report.when == "teardown":
             sent = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
             found = [stamped(self._config, record) for record in sent]
@@ -78,6 +81,21 @@ class Collector:
     def records(self) -> list[Record]:
         """Records of every test's last attempt, in the order in which tests first ended."""
         return [record for found in self._records.values() for record in found]
+
+    @property
+    def records_and_skips(self) -> list[Record]:
+        """With one besides for each test that was skipped before any check: a page says why a place in it is empty."""
+        from pytest_edgedevice.records import with_outcome
+        from pytest_edgedevice.values import Evidence
+
+        skips = [
+            with_outcome(
+                made_now(Evidence("skip", "inconclusive", why, {}), test=test, facts={}, worker=worker), "skipped"
+            )
+            for (test, worker), why in self._reasons.items()
+            if self.skipped[test, worker] and not self._records.get((test, worker))
+        ]
+        return [*self.records, *skips]
 
     @property
     def tested_nothing(self) -> bool:
@@ -148,7 +166,7 @@ def _write(session: pytest.Session, collector: Collector, reports: Iterable[Repo
     count = len(records)
     for report in reports:
         try:
-            report.write(records)
+            report.write(collector.records_and_skips if report.name == "html" else records)
         except EdgeDeviceError as error:
             _fail(session, collector, str(error))
         else:

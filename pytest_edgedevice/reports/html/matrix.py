@@ -88,14 +88,21 @@ def _missing(cells: Sequence[Cell]) -> dict[Key, dict[Key, Cell]]:
         for test in cell.tests if cell.model else ():
             models.setdefault(base_test(test), {})[cell.model, cell.variant] = None
     known = DELEGATES | {cell.requested for cell in cells if cell.requested}
+    devices = list(dict.fromkeys(cell.device for cell in cells if cell.device))
     found: dict[Key, dict[Key, Cell]] = {}
     for cell in cells:
         for test in () if cell.model else cell.tests:
-            column = (cell.device, delegate_in(test, known) or "default")
             rows = [*models.get(base_test(test), ()), *_named(first_line(cell), models.values())]
-            for row in rows if cell.device else ():
-                found.setdefault(row, {}).setdefault(column, cell)
+            for device in [cell.device] if cell.device else _meant(test, devices):
+                column = (device, delegate_in(test, known) or "default")
+                for row in rows:
+                    found.setdefault(row, {}).setdefault(column, cell)
     return found
+
+
+def _meant(test: str, devices: list[str]) -> list[str]:
+    """Devices of a test that was skipped before it had one: those in its parameters, or the only one there is."""
+    return devices if len(devices) == 1 else [one for one in devices if one in test.partition("[")[2]]
 
 
 def _named(said: str, models: Iterable[Iterable[Key]]) -> list[Key]:

@@ -110,6 +110,23 @@ def test_an_error_that_names_a_model_explains_its_slot_also_in_another_test() ->
     assert matrix(gather([ran, broken]), None).slots[0][1].reason == "model 'm.tflite': no gpu"
 
 
+@pytest.mark.parametrize("others", [[], ["pixel8"]], ids=["the only device", "of several"])
+def test_a_test_that_was_skipped_says_why_its_slot_is_empty(others: list[str]) -> None:
+    ran = [record(test="t.py::test_a[local-cpu]"), *(record(device={"name": one, "facts": {}}) for one in others)]
+    skip = record(
+        "skip",
+        "inconclusive",
+        test="t.py::test_a[local-gpu]",
+        outcome="skipped",
+        message="local has no gpu",
+        model=None,
+        delegate=None,
+        device={"name": "", "facts": {}},
+    )
+    reasons = [slot.reason for slot in matrix(gather([*ran, skip]), None).slots[0]]
+    assert reasons == ["", "local has no gpu", *("" for _ in others)]
+
+
 def test_a_slot_that_nothing_tried_says_that_it_was_not_run() -> None:
     several = [record(), record(model=model("n.tflite"), delegate=placement("gpu"))]
     assert [slot.reason for slot in matrix(gather(several), None).slots[0]] == ["", "not run"]

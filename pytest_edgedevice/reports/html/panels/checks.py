@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.reports.html.gathering import Cell
 
 KNOWN = {"close", "latency", "size", "metric", "memory", "cpu_load", "energy", "load_time", "realtime", "profile"}
-KNOWN |= {"faster", "accuracy", "variants", "stages", "device", "model", "usage", "worker"}
+KNOWN |= {"faster", "accuracy", "variants", "stages", "device", "model", "usage", "worker", "skip"}
 MOST_LEAVES = 60
 
 
