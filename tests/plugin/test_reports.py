@@ -155,7 +155,8 @@ def test_the_devices_are_named_before_the_first_test(pytester: pytest.Pytester, 
     result = pytester.runpytest(*options)
     named = [line for line in result.outlines if line.startswith("edge devices: ")]
     assert named == ["edge devices: local"]
-    assert result.outlines.index(named[0]) < result.outlines.index(
+    first = next(number for number, line in enumerate(result.outlines) if ".py ." in line)
+    assert result.outlines.index(named[0]) < first
         "test_the_devices_are_named_before_the_first_test.py ."
     )
 
