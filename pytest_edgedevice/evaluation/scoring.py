@@ -16,6 +16,7 @@ import numpy as np
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.evaluation import columns
 from pytest_edgedevice.evaluation.aggregates import Aggregate
+from pytest_edgedevice.evaluation.labels import classes, flat, labels_in, one_output, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,10 +97,10 @@ class TopK(Scorer):
 
     def scores(self, outputs: Column, chunk: Chunk) -> tuple[Floats, None]:
         """See ``Scorer``; a label is the number of the class, or an output whose greatest value is right."""
-        found = _flat(_one_output(outputs, self.name))
+        found = flat(one_output(outputs, self.name))
         if self._k > found.shape[1]:
             raise UsageError(f"metric {self.name!r}: the output has only {found.shape[1]} values")
-        wanted = _classes(_labels(chunk, self.name), chunk, found.shape[1])
+        wanted = classes(labels_in(chunk, self.name), chunk, found.shape[1])
         scored = np.take_along_axis(found, wanted[:, np.newaxis], axis=1)
         earlier = np.arange(found.shape[1]) < wanted[:, np.newaxis]  # of equal values the first one is greatest
         before = ((found > scored) | ((found == scored) & earlier)).sum(axis=1)
@@ -118,15 +119,15 @@ class ErrorOf(Scorer):
 
     def scores(self, outputs: Column, chunk: Chunk) -> tuple[Floats, None]:
         """See ``Scorer``."""
-        labels = _labels(chunk, self.name)
+        labels = labels_in(chunk, self.name)
         if isinstance(outputs, np.ndarray) and isinstance(labels, np.ndarray) and outputs.shape == labels.shape:
             apart = np.abs(outputs.astype(np.float64) - labels.astype(np.float64)).reshape(chunk.samples, -1)
             return self._reduced(apart), None
         return np.array([self._score(columns.row(outputs, at), chunk, at) for at in range(chunk.samples)]), None
 
     def _score(self, output: Any, chunk: Chunk, at: int) -> float:
-        pairs = _pairs(output, chunk.label_of(at), self.name, chunk.id_of(at))
-        apart = np.concatenate([np.abs(real - wanted).ravel() for real, wanted in pairs])
+        sides = pairs(output, chunk.label_of(at), self.name, chunk.id_of(at))
+        apart = np.concatenate([np.abs(real - wanted).ravel() for real, wanted in sides])
         return float(self._reduced(apart[np.newaxis])[0])
 
     def _reduced(self, apart: Floats) -> Floats:
@@ -218,63 +219,3 @@ def _number(score: Any, name: str, chunk: Chunk, at: int) -> float:
         return float(score)
     told = f"an array of shape {score.shape}" if isinstance(score, np.ndarray) else f"{score!r:.60}"
     raise UsageError(f"metric {name!r} gave {told} for sample {chunk.id_of(at)!r}; a number, True or False is needed")
-
-
-def _labels(chunk: Chunk, name: str) -> Column:
-    if chunk.labels is None:
-        raise UsageError(f"metric {name!r} compares with labels, and the data set has none")
-    return chunk.labels
-
-
-def _one_output(outputs: Column, name: str) -> Any:
-    if isinstance(outputs, dict):
-        raise UsageError(
-            f"metric {name!r} is of one output, and the model has {list(outputs)}", hint="name it: output="
-        )
-    return outputs
-
-
-def _flat(output: Any) -> npt.NDArray[Any]:
-    if not isinstance(output, np.ndarray):
-        raise UsageError("classes cannot be ranked in outputs whose shapes vary from sample to sample")
-    found = output.reshape(len(output), -1)
-    return found.astype(np.int64) if found.dtype.kind == "b" else found
-
-
-def _classes(labels: Column, chunk: Chunk, count: int) -> npt.NDArray[np.int64]:
-    """The number of the right class of each sample."""
-    try:
-        found = np.asarray(labels)
-    except ValueError:
-        found = np.empty(0)
-    if found.ndim > 1 and found[0].size == count and found.shape[0] == chunk.samples:
-        return np.asarray(found.reshape(len(found), -1).argmax(axis=1), np.int64)
-    found = found.reshape(-1)
-    if found.shape != (chunk.samples,) or found.dtype.kind not in "iufb" or not (found == np.floor(found)).all():
-        raise UsageError(
-            f"labels from sample {chunk.id_of(0)!r} on are no class numbers, and no outputs of {count} values",
-            hint="a label is the position of the right class, from 0",
-        )
-    if outside := np.flatnonzero((found < 0) | (found >= count)).tolist():
-        at = outside[0]
-        raise UsageError(f"label {found[at]} of sample {chunk.id_of(at)!r} is no class from 0 to {count - 1}")
-    return found.astype(np.int64)
-
-
-def _pairs(output: Any, label: Any, name: str, sample: str) -> list[tuple[Floats, Floats]]:
-    """Output and label of one sample, by output name where there are several."""
-    if not isinstance(output, dict):
-        label = next(iter(label.values())) if isinstance(label, dict) and len(label) == 1 else label
-        output, label = {"": output}, {"": label}
-    if not isinstance(label, dict) or output.keys() != label.keys():
-        raise UsageError(f"metric {name!r}: the label of sample {sample!r} has no value for each of {list(output)}")
-    found = []
-    for key, real in output.items():
-        wanted = np.asarray(label[key])
-        if wanted.dtype.kind not in "fiub" or wanted.shape != np.shape(real) or not wanted.size:
-            raise UsageError(
-                f"metric {name!r}: the label of sample {sample!r} has shape {wanted.shape} ({wanted.dtype}), "
-                f"the output {np.shape(real)}"
-            )
-        found.append((np.asarray(real, np.float64), wanted.astype(np.float64)))
-    return found

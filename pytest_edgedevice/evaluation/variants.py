@@ -10,11 +10,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.evaluation.distances import errors_of
 from pytest_edgedevice.evaluation.evaluating import Runnable
-from pytest_edgedevice.evaluation.fitting import fitted, presented
 from pytest_edgedevice.evaluation.sources import as_dataset
 from pytest_edgedevice.evaluation.variants_text import table_lines
 from pytest_edgedevice.metrics.latency import sample_quantile
@@ -22,8 +20,6 @@ from pytest_edgedevice.metrics.latency import sample_quantile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_edgedevice.evaluation.columns import Column
-    from pytest_edgedevice.evaluation.dataset import Dataset
     from pytest_edgedevice.evaluation.result import Evaluation
     from pytest_edgedevice.values import ModelInfo, Placement, Timing
 
@@ -179,7 +175,7 @@ def compare_variants(
     against = ""
     if source is not None:
         found = {name: model.evaluate(source, metric, output=output) for name, model in models.items()}
-        errors, against = _errors(models, source, error_samples)
+        errors, against = errors_of(models, source, error_samples)
     taken = _Turns(models)
     taken.take(rounds)
     variants = tuple(taken.variant(name, evaluation=found.get(name), error=errors.get(name)) for name in models)
@@ -221,42 +217,6 @@ class _Turns:
             evaluation=evaluation,
             max_abs_error=error,
         )
-
-
-def _errors(models: Mapping[str, Comparable], source: Dataset, most: int) -> tuple[dict[str, float | None], str]:
-    """Largest error of each on the first samples, and what it was compared with."""
-    chunk = next(iter(source.chunks(lambda: most)))
-    outputs = {
-        name: _named(presented(model.run(fitted(chunk.inputs, model.info)), None), model.info)
-        for name, model in models.items()
-    }
-    first = next(iter(models))
-    reference, against = outputs[first], f"the outputs of {first!r}"
-    if not isinstance(chunk.labels, list) and hasattr(chunk.labels, "keys") and chunk.labels.keys() >= reference.keys():
-        reference, against = {name: chunk.labels[name] for name in reference}, f"the references of {source.name!r}"
-    errors = {name: _distance(found, reference) for name, found in outputs.items()}
-    return errors, f"{against}, {chunk.samples} samples"
-
-
-def _named(outputs: Column, info: ModelInfo) -> dict[str, Any]:
-    return outputs if isinstance(outputs, dict) else {info.outputs[0].name: outputs}
-
-
-def _distance(outputs: Mapping[str, Any], reference: Mapping[str, Any]) -> float | None:
-    """The largest distance of two values of one name; None where names or shapes differ."""
-    if outputs.keys() != reference.keys():
-        return None
-    largest = 0.0
-    for name, real in outputs.items():
-        for mine, wanted in zip(real, reference[name], strict=True):
-            one, other = (np.asarray(value, np.float64) for value in (mine, wanted))
-            if one.shape != other.shape:
-                return None
-            apart = float(np.abs(one - other).max()) if one.size else 0.0
-            largest = apart if math.isnan(apart) else max(largest, apart)
-            if math.isnan(largest):
-                return largest
-    return largest
 
 
 def _dominates(other: Variant, one: Variant) -> bool:
