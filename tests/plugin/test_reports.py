@@ -157,8 +157,6 @@ def test_the_devices_are_named_before_the_first_test(pytester: pytest.Pytester, 
     assert named == ["edge devices: local"]
     first = next(number for number, line in enumerate(result.outlines) if ".py ." in line)
     assert result.outlines.index(named[0]) < first
-        "test_the_devices_are_named_before_the_first_test.py ."
-    )
 
 
 def test_a_run_without_device_tests_names_none(pytester: pytest.Pytester) -> None:
