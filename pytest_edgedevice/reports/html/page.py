@@ -87,7 +87,7 @@ def _head(cells: Sequence[Cell]) -> dict[str, Any]:
         f"{times[0]} UTC" if times else "",
         counted(len(devices), "device"),
         counted(len(tests), "test"),
-        counted(len(told), "check"),
+        counted(sum(record["check"] != "skip" for record in told), "check"),
     ]
     return {
         "counts": present,
@@ -106,12 +106,14 @@ def _gravity(cell: Cell) -> int:
 
 
 def _headline(cells: int, counts: dict[str, int]) -> str:
-    passed = counts.get("passed", 0)
-    if not cells:
-        return "Nothing was checked"
-    if passed == cells:
-        return f"All {cells:,} cells passed" if cells > 1 else "The only cell passed"
-    return f"{passed:,} of {counted(cells, 'cell')} passed"
+    passed, skipped = counts.get("passed", 0), counts.get("skipped", 0)
+    ran = cells - skipped
+    if not ran:
+        return f"Nothing was checked{f', {skipped:,} skipped' if skipped else ''}"
+    said = f"{passed:,} of {counted(ran, 'cell')} passed"
+    if passed == ran:
+        said = f"All {ran:,} cells passed" if ran > 1 else "The only cell passed"
+    return f"{said}, {skipped:,} skipped" if skipped else said
 
 
 def _panels(environment: jinja2.Environment, cells: Sequence[Cell], cards: Sequence[failures.Card]) -> dict[str, Any]:

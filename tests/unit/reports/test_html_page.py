@@ -75,7 +75,13 @@ def test_the_page_says_at_once_how_it_went() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "said"), [([], "Nothing was checked"), ([record()], "The only cell passed")], ids=["none", "one"]
+    ("told", "said"),
+    [
+        ([], "Nothing was checked"),
+        ([record()], "The only cell passed"),
+        ([record(outcome="skipped")], "Nothing was checked, 1 skipped"),
+        ([record(), record(outcome="skipped", model=model("n.tflite"))], "The only cell passed, 1 skipped"),
+    ],
 )
 def test_few_cells_are_worded_as_few(told: list[dict[str, Any]], said: str) -> None:
     assert said in panel(*told)
