@@ -45,9 +45,14 @@ def is_infra(error: BaseException) -> bool:
     """Whether the world failed; of a group of exceptions, whether that is all that happened."""
     if isinstance(error, BaseExceptionGroup):
         return all(is_infra(one) for one in error.exceptions)
-    from pytest_edgedevice.errors import InfraError
+    return isinstance(error, _faults())
 
-    return isinstance(error, InfraError)
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What no test of a model is to blame for: the world, and the file that describes its devices."""
+    from pytest_edgedevice.errors import ConfigError, InfraError
+
+    return InfraError, ConfigError
 
 
 def fault_in(error: BaseException, kinds: tuple[type[InfraError], ...]) -> InfraError | None:
@@ -64,10 +69,8 @@ def expected_by_name(error: BaseException, raises: Any) -> bool:
         error: A fault of the world.
         raises: An exception class, a tuple of them, ``pytest.RaisesExc``, or None.
     """
-    from pytest_edgedevice.errors import InfraError
-
     given = raises if isinstance(raises, tuple) else getattr(raises, "expected_exceptions", (raises,))
-    named = tuple(one for one in given if isinstance(one, type) and issubclass(one, InfraError))
+    named = tuple(one for one in given if isinstance(one, type) and issubclass(one, _faults()))
     return isinstance(error, named)
 
 

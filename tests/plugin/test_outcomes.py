@@ -12,7 +12,15 @@ from pytest_edgedevice.plugin import blame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INFRA = ["InfraError", "DeviceLostError", "DeviceFullError", "AgentDiedError", "DeadlineError", "ProtocolError"]
+INFRA = [
+    "InfraError",
+    "DeviceLostError",
+    "DeviceFullError",
+    "AgentDiedError",
+    "DeadlineError",
+    "ProtocolError",
+    "ConfigError",
+]
 MODEL = ["ModelError", "DelegateError", "InputError", "GoldenError", "UsageError"]
 RAISES = "import pytest\nfrom pytest_edgedevice.errors import *\nfrom pytest_edgedevice import errors\n"
 INCONCLUSIVE = """
@@ -297,7 +305,11 @@ def test_outside_ci_skipped_device_tests_are_green(pytester: pytest.Pytester) ->
 
 @pytest.mark.parametrize(
     ("errors", "outcome"),
-    [(["InfraError", "DeadlineError"], "infra"), (["InfraError", "ModelError"], "failed")],
+    [
+        (["InfraError", "DeadlineError"], "infra"),
+        (["InfraError", "ConfigError"], "infra"),
+        (["InfraError", "ModelError"], "failed"),
+    ],
 )
 def test_a_group_is_the_worlds_fault_only_if_all_of_it_is(errors: list[str], outcome: str) -> None:
     from pytest_edgedevice import errors as ours
