@@ -173,8 +173,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
-    """Name the devices of the tests that need one."""
-    if any("edge_device" in getattr(item, "fixturenames", ()) for item in items):
+    """Name the devices of the tests that need one; a quiet run names none."""
+    if config.option.verbose >= 0 and any("edge_device" in getattr(item, "fixturenames", ()) for item in items):
         return _named_devices(config)
     return None
 

@@ -176,4 +176,4 @@ def test_a_quiet_run_lists_only_what_did_not_pass(pytester: pytest.Pytester) -> 
 
 def test_a_quiet_run_that_passes_has_no_table(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a(edge_check):\n    edge_check.metric('top1', 0.95, at_least=0.9)")
-    assert not any("= edge devices =" in line for line in pytester.runpytest("-q").outlines)
+    assert not any("edge devices" in line for line in pytester.runpytest("-q").outlines)
