@@ -65,12 +65,13 @@ class Rechecked:
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """A recorded series, checked."""
+    """A recorded series, checked: ``confidence`` is that of the last look, ``overall`` that of all looks together."""
 
     samples_ns: Sequence[int]
     batch: int
     steady: bool
     confidence: float
+    overall: float
 
 
 def recheck(
@@ -159,8 +160,12 @@ def _verdict(
         return "inconclusive", None, None, "not a single run was timed", ""
     if min(series.samples_ns) <= 0:
         return "inconclusive", None, None, "the series holds times of 0 ns, which no clock measures", ""
-    asked = {"budget_ns": budget_ms * 1e6, "quantile": quantile, "confidence": series.confidence}
-    found = explained(judge_run(series.samples_ns, series.batch, **asked), series.samples_ns, **asked)
+    asked = {"budget_ns": budget_ms * 1e6, "quantile": quantile}
+    sure = {"confidence": series.confidence, "overall": series.overall}
+    found = judge_run(series.samples_ns, series.batch, **asked, **sure)
+    # in a series that is too short for a bound, more looks were not what it lacked
+    lacked = series.overall if found.upper_ns is None else series.confidence
+    found = explained(found, series.samples_ns, **asked, confidence=lacked)
     lower, upper = (None if bound is None else bound / 1e6 for bound in (found.lower_ns, found.upper_ns))
     if void:
         return "inconclusive", lower, upper, void, ""
@@ -214,7 +219,8 @@ def _series(numbers: Mapping[str, Any], quantile: float, where: str, *, confiden
     sure = confidence or _number(told, used, where, below=1)
     if sure < LEAST_CONFIDENCE:
         raise UsageError(f"{where}: a confidence must be {LEAST_CONFIDENCE} or more, not {sure:g}")
-    return _Series(samples[start:], batch, told.get("steady", True) is True, sure)
+    overall = confidence or (_number(told, "confidence", where, below=1) if "confidence" in told else sure)
+    return _Series(samples[start:], batch, told.get("steady", True) is True, sure, overall)
 
 
 def _name(told: Any) -> str:

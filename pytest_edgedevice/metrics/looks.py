@@ -7,6 +7,7 @@ the rule that ends the warm-up.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,8 @@ STEADY = 0.03  # medians of consecutive windows that differ by less end the warm
 
 FIRST_LOOK_NS = 500_000_000
 """No verdict before so much was observed, where the runs allowed suffice: a short series never saw the slow spells."""
+SPARE = 1.1
+"""A first look is planned for so many times that, as runs may turn out faster than those of the warm-up."""
 CLOSE_LOOK_NS = 2_000_000_000
 """No close verdict before so much was observed, likewise."""
 CLEAR = 1.5
@@ -40,9 +43,25 @@ def enough_seen(observed_ns: float, *, budget_ns: float, lower_ns: float | None,
 def plan_looks(*, quantile: float, confidence: float, min_runs: int, max_runs: int) -> tuple[int, ...]:
     """Lengths of the series at which it is looked at: each doubles it, the last is ``max_runs``."""
     first = max(FIRST_LOOK_RUNS, runs_needed(quantile, look_confidence(both_sides(confidence), 1, 8)), min_runs)
-    looks = [min(first, max_runs)]
-    while looks[-1] < max_runs:
-        looks.append(min(2 * looks[-1], max_runs))
+    return _doubled(first, max_runs)
+
+
+def looks_of(planned: Sequence[int], *, each_ns: float) -> tuple[int, ...]:
+    """The planned looks of a series whose runs take so long: none before the first that may give a verdict.
+
+    By doubling alone, that one could come at almost twice the time that it needs.
+
+    Args:
+        planned: See ``plan_looks``.
+        each_ns: About what an entry of the series takes, nanoseconds, as the warm-up showed.
+    """
+    return _doubled(max(planned[0], math.ceil(FIRST_LOOK_NS * SPARE / max(each_ns, 1))), planned[-1])
+
+
+def _doubled(first: int, most: int) -> tuple[int, ...]:
+    looks = [min(first, most)]
+    while looks[-1] < most:
+        looks.append(min(2 * looks[-1], most))
     return tuple(looks)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_edgedevice.metrics.gate import Gate
 from pytest_edgedevice.metrics.latency import explained, judge_run
-from pytest_edgedevice.metrics.looks import alone, settled, steady
+from pytest_edgedevice.metrics.looks import alone, looks_of, settled, steady
 
 if TYPE_CHECKING:
     from pytest_edgedevice.runners.measure import Plan, TimingSource
@@ -102,9 +102,10 @@ class GrowingSeries:
         if plan.budget_ns is None:
             self._grow(plan.looks[0], end)
             return Decision(None, "", plan.confidence)
-        gate = Gate(plan.budget_ns, quantile=plan.quantile, confidence=plan.confidence, looks=plan.looks)
+        looks = looks_of(plan.looks, each_ns=self._typical_ns * self.batch)
+        gate = Gate(plan.budget_ns, quantile=plan.quantile, confidence=plan.confidence, looks=looks)
         found = None
-        for wanted in plan.looks:
+        for wanted in looks:
             self._grow(wanted, end)
             found = gate.look(self.samples, self.batch, time_is_up=time.monotonic() >= end)
             if found is not None:

@@ -124,6 +124,14 @@ def test_the_text_names_test_model_device_and_what_changed(tmp_path: Path, capsy
     assert last == "1 of 1 pass"
 
 
+def test_a_series_that_is_too_short_lacks_what_it_lacked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = {"samples_ns": (20 * MS,) * 9, "verdict": "inconclusive", "lower_ms": None, "upper_ms": None}
+    path = recorded(tmp_path / "r.jsonl", changes={**few, "look_confidence": 0.99}, p95_ms=26)
+    _, (found,) = rechecked(capsys, path)
+    assert "that needs at least 59 runs, there were 9" in found["reason"]
+    assert found["needed"].startswith("needed: 59 runs")
+
+
 def test_an_open_verdict_says_what_would_decide_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recheck", str(recorded(tmp_path / "r.jsonl", p95_ms=26)), "--p95-ms", "23.6"]) == 1
     assert "; needed: " in capsys.readouterr().out

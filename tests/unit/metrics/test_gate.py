@@ -15,7 +15,16 @@ from pytest_edgedevice.metrics.dependence import autocorrelation, inflation
 from pytest_edgedevice.metrics.drift import Drift, _student_tail, drift
 from pytest_edgedevice.metrics.gate import Gate
 from pytest_edgedevice.metrics.latency import effective_size, explained, judge, judge_batches, judge_run
-from pytest_edgedevice.metrics.looks import alone, both_sides, enough_seen, look_confidence, plan_looks, settled, spent
+from pytest_edgedevice.metrics.looks import (
+    alone,
+    both_sides,
+    enough_seen,
+    look_confidence,
+    looks_of,
+    plan_looks,
+    settled,
+    spent,
+)
 from pytest_edgedevice.metrics.needed import needed, runs_to_decide
 
 if TYPE_CHECKING:
@@ -39,6 +48,13 @@ def test_the_looks_double_the_series_up_to_its_cap() -> None:
 
 def test_a_cap_below_the_first_look_is_the_only_look() -> None:
     assert plan_looks(quantile=0.95, confidence=0.95, min_runs=0, max_runs=60) == (60,)
+
+
+@pytest.mark.parametrize(
+    ("each_ns", "looks"), [(1e6, (550, 1000)), (1e7, (124, 248, 496, 992, 1000)), (1e3, (1000,)), (0.0, (1000,))]
+)
+def test_a_look_that_could_not_give_a_verdict_is_not_planned(each_ns: float, looks: tuple[int, ...]) -> None:
+    assert looks_of((124, 248, 496, 992, 1000), each_ns=each_ns) == looks
 
 
 def test_a_clear_verdict_is_given_at_the_first_look() -> None:

@@ -128,6 +128,13 @@ def test_nothing_passes_before_half_a_second_was_observed() -> None:
     assert sum(timing.samples_ns) >= 500 * MS
 
 
+def test_a_clear_verdict_of_a_model_of_a_millisecond_takes_well_under_a_second() -> None:
+    agent = ScriptedAgent(jitter(MS))
+    timing = taken(agent, budget_ms=100, max_runs=5000)
+    assert timing.verdict == "pass"
+    assert agent._at < 700  # milliseconds, the warm-up among them
+
+
 def test_a_series_that_never_settles_but_never_kept_the_budget_fails() -> None:
     timing = taken(ScriptedAgent(lambda at: 10 * MS + at * MS), budget_ms=1)
     assert (timing.verdict, timing.steady) == ("fail", False)
