@@ -80,8 +80,8 @@ def _guarded(what: str, call: Callable[[], Any]) -> Any:
             if trace.tb_frame.f_code.co_filename == f"<{NAME}>":
                 line = f" (line {trace.tb_lineno})"
             trace = trace.tb_next
-        text = f"{what} failed{line}: {type(error).__name__}: {error}"
-        raise RequestError("input", text[:MOST_SAID]) from error
+        said = " ".join(str(error).split())  # its own lines would be taken for lines of ours
+        raise RequestError("input", f"{what} failed{line}: {type(error).__name__}: {said}"[:MOST_SAID]) from error
 
 
 def run_stages(

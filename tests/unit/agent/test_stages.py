@@ -75,6 +75,7 @@ def test_without_a_preprocess_the_sample_is_the_models_input(tmp_path: Path) -> 
         ("x = 1\nraise KeyError('lost')", r"the module failed \(line 2\): KeyError"),
         ("raise SystemExit(3)", r"the module failed \(line 1\): SystemExit: 3"),
         ("import no_such_package", "ModuleNotFoundError"),
+        ("raise ValueError('one\\ntwo\\n')", r"ValueError: one two$"),
     ],
 )
 def test_a_module_that_is_none_is_told(tmp_path: Path, source: str, said: str) -> None:
