@@ -6,7 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
-FINE, WRONG = 0, 1
+FINE, WRONG, MISUSED = 0, 1, 2
 WAIT_S = 30.0
 MOST_MS = 1e12
 BOARD = "ssh:[user@]host[:port], or a name from edgedevice.toml"

@@ -43,8 +43,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": BASE | {"spec"},
     "transports": BASE | {"agent"},
     "leases": BASE,
-    "metrics": set(),
+    "metrics": {"given"},
     "runners": BASE | {"agent", "transports", "metrics", "evaluation"},
+    "conformance": BASE | {"agent", "transports", "runners"},
     "goldens": BASE,
     "evaluation": BASE | {"metrics", "goldens"},
     "checks": BASE | {"metrics", "evaluation"},
@@ -58,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "blame": BASE | BELOW_DEVICE | {"checks", "device", "opening", "interfaces"},
     "replay": BASE | BELOW_DEVICE | {"checks", "device", "interfaces", "records"},
     "testing": BASE | {"agent", "transports", "runners", "interfaces"},
-    "cli": BASE | BELOW_PLUGIN | {"testing"},
+    "cli": BASE | BELOW_PLUGIN | {"testing", "conformance"},
     "plugin": BASE | BELOW_PLUGIN,
 }
 DEVICE_LIBRARIES = {"adbutils", "pymobiledevice3", "paramiko", "asyncssh", "fabric", "serial", "usb"}

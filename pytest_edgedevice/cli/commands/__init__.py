@@ -11,6 +11,7 @@ from pytest_edgedevice.cli.commands import (
     build_agent,
     compare,
     completion,
+    conformance,
     doctor,
     init,
     list_,
@@ -60,6 +61,7 @@ COMMANDS: Mapping[str, Command] = {
     "compare": compare,
     "trend": trend,
     "matrix": matrix,
+    "conformance": conformance,
     "completion": completion,
 }
 """In the order of the help."""

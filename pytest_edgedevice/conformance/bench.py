@@ -1,0 +1,158 @@
+"""The bench on which an agent is checked: its conversations, the models, the deadlines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_edgedevice.conformance.check import NotOfferedError, PromiseError, UnreachableError
+from pytest_edgedevice.conformance.loaded import Loaded, read_loaded
+from pytest_edgedevice.conformance.models import TFLITE_ENGINES, Model, built_in
+from pytest_edgedevice.conformance.talk import Talk, shown
+from pytest_edgedevice.errors import TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_edgedevice.conformance.ends import Agent
+
+CHUNK_BYTES = 1 << 20
+SIMPLEST = "add_float32"
+FIELDS: dict[str, Any] = {
+    "engine": "", "delegate": "default", "delegate_options": {}, "threads": 1, "allow_fallback": True
+}  # fmt: skip
+
+
+class Bench:
+    """What a check has to work with.
+
+    Args:
+        agent: The agent to be checked.
+        models: The caller's own models; the first is the one that most checks use.
+        timeout_s: Deadline of every answer, seconds.
+        load_timeout_s: Deadline of the answer to ``load``, seconds: compilers take their time.
+
+    Attributes:
+        hello: The last one that came.
+        without_model: Whether checks went untried because no model of ours suits the agent, and none was named.
+        failed_openings: How many conversations did not begin since the last one that did.
+    """
+
+    def __init__(self, agent: Agent, models: Sequence[Model] = (), *, timeout_s: float, load_timeout_s: float) -> None:
+        self.agent = agent
+        self.own_models = tuple(models)
+        self.timeout_s = timeout_s
+        self._load_timeout_s = load_timeout_s
+        self._open: list[Talk] = []
+        self._loaded: Loaded | None = None
+        self.failed_openings = 0
+        self.hello: dict[str, Any] = {}
+        self.without_model = False
+
+    @property
+    def sent(self) -> str:
+        """The last thing that was sent."""
+        return self._open[-1].sent if self._open else "nothing: the agent speaks first"
+
+    def talk(self) -> Talk:
+        """The conversation that the checks of a group share."""
+        return self._open[0] if self._open else self.fresh()
+
+    def fresh(self) -> Talk:
+        """A conversation of a check's own; all others are left before."""
+        self.leave()
+        return self.beside()
+
+    def beside(self, *, wait_s: float | None = None) -> Talk:
+        """One more conversation.
+
+        Args:
+            wait_s: How long it may take to begin, seconds; as long as any answer by default.
+
+        Raises:
+            UnreachableError: The agent did not begin it.
+        """
+        try:
+            end = self.agent.open()
+        except TransportError as error:
+            self.failed_openings += 1
+            raise UnreachableError(error.message) from None
+        try:
+            talk = Talk(end, timeout_s=self.timeout_s, greeting_s=self.timeout_s if wait_s is None else wait_s)
+        except BaseException:
+            self.failed_openings += 1
+            end.kill()
+            raise
+        self.failed_openings = 0
+        self.hello = talk.hello
+        self._open.append(talk)
+        return talk
+
+    def leave(self) -> None:
+        """End every conversation."""
+        for talk in self._open:
+            talk.end.kill()
+        self._open.clear()
+        self._loaded = None
+
+    def tflite(self, name: str) -> Model:
+        """One of our models.
+
+        Raises:
+            NotOfferedError: The agent has no engine for them.
+        """
+        engines = self.talk().hello.get("engines")
+        if not isinstance(engines, dict) or not TFLITE_ENGINES & engines.keys():
+            raise NotOfferedError(f"it takes a TensorFlow Lite model, and the engines are {shown(engines)}")
+        return built_in(name)
+
+    def model(self) -> Model:
+        """The model that serves where any does.
+
+        Raises:
+            NotOfferedError: There is none that the agent could run.
+        """
+        if self.own_models:
+            return self.own_models[0]
+        try:
+            return self.tflite(SIMPLEST)
+        except NotOfferedError as error:
+            self.without_model = True
+            raise NotOfferedError(f"{error}; name a model of yours") from None
+
+    def loaded(self, model: Model) -> Loaded:
+        """The model, loaded in the conversation that checks share.
+
+        Raises:
+            NotOfferedError: The engine refuses it.
+            PromiseError: The agent does.
+        """
+        if self._loaded is None or self._loaded.model != model:
+            talk = self.fresh()
+            self.put(talk, model)
+            self._loaded = self.load(talk, model)
+        return self._loaded
+
+    def load(self, talk: Talk, model: Model) -> Loaded:
+        """Load what is there."""
+        number = talk.send("load", sha256=model.sha256, **FIELDS)
+        header = talk.receive(timeout_s=self._load_timeout_s).header
+        if header.get("op") == "error" and header.get("kind") in ("model", "delegate") and not self._has_to_load(model):
+            raise NotOfferedError(f"the engine refuses {model.name}: {shown(header.get('message'))}")
+        if header.get("op") != "load" or header.get("id") != number:
+            raise PromiseError(f"{shown(header)} for the model {model.name}")
+        return read_loaded(talk, model, header)
+
+    def _has_to_load(self, model: Model) -> bool:
+        """The caller's own have to, or else the simplest of ours: nothing could be said of an agent that loads none."""
+        return model in (self.own_models or (built_in(SIMPLEST),))
+
+    def put(self, talk: Talk, model: Model) -> None:
+        """Bring a model there, unless it is."""
+        if talk.ask("have", sha256=model.sha256).get("present") is True:
+            return
+        size = len(model.content)
+        for offset in range(0, size, CHUNK_BYTES):
+            chunk = model.content[offset : offset + CHUNK_BYTES]
+            reply = talk.ask("put", chunk, sha256=model.sha256, offset=offset, total=size)
+            if reply.get("complete") is not (offset + len(chunk) == size):
+                raise PromiseError(shown(reply))

@@ -1,0 +1,1 @@
+"""The promises of the protocol, a file a group."""

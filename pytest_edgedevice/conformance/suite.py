@@ -1,0 +1,69 @@
+"""All checks, tried in order; none stops another."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+from pytest_edgedevice.conformance.check import (
+    FAILED,
+    NOT_OFFERED,
+    NOT_RUN,
+    OK,
+    Check,
+    NotOfferedError,
+    Outcome,
+    PromiseError,
+)
+from pytest_edgedevice.conformance.checks.blobs import BLOBS
+from pytest_edgedevice.conformance.checks.endings import ENDINGS
+from pytest_edgedevice.conformance.checks.frames import FRAMES
+from pytest_edgedevice.conformance.checks.greeting import GREETING
+from pytest_edgedevice.conformance.checks.loading import LOADING
+from pytest_edgedevice.conformance.checks.measuring import MEASURING
+from pytest_edgedevice.conformance.checks.refusals import REFUSALS
+from pytest_edgedevice.conformance.checks.running import RUNNING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_edgedevice.conformance.bench import Bench
+
+GROUPS = (GREETING, BLOBS, LOADING, RUNNING, REFUSALS, MEASURING, FRAMES, ENDINGS)
+CHECKS: tuple[Check, ...] = tuple(itertools.chain.from_iterable(group.checks for group in GROUPS))
+MOST_OPENINGS = 2
+"""An agent that does not say hello so many times in a row is not asked again: each silence costs a deadline."""
+
+
+def try_all(bench: Bench, checks: Sequence[Check] = CHECKS) -> Iterator[Outcome]:
+    """Try the checks, each outcome as it comes; whatever the agent does, none raises."""
+    for _, group in itertools.groupby(checks, key=lambda check: check.group):
+        try:
+            for check in group:
+                if bench.failed_openings >= MOST_OPENINGS:
+                    yield Outcome(check, NOT_RUN, reason="it did not say hello")
+                    continue
+                yield _try(bench, check)
+        finally:
+            bench.leave()
+
+
+def _try(bench: Bench, check: Check) -> Outcome:
+    begin = time.monotonic()
+    status, reason, sent, came = OK, "", "", ""
+    try:
+        check.run(bench)
+    except NotOfferedError as error:
+        status, reason = NOT_OFFERED, str(error)
+    except PromiseError as error:
+        status, sent, came = FAILED, bench.sent, str(error)
+        bench.leave()
+    except Exception as error:  # noqa: BLE001 - no answer may keep the next check from being tried
+        status, sent, came = (
+            FAILED,
+            bench.sent,
+            f"an answer that cannot be understood ({type(error).__name__}: {error})",
+        )
+        bench.leave()
+    return Outcome(check, status, reason, sent, came, (time.monotonic() - begin) * 1000)
