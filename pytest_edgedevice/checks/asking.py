@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice import metrics
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import shown
 from pytest_edgedevice.metrics.metric import GroupMetric, Metric
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _by_pattern(
         raise UsageError("metric={} judges nothing", hint="metric={'scores*': within(atol=1e-3), '*': steps(1)}")
     patterns: list[Any] = list(metric)
     if odd := [pattern for pattern in patterns if not isinstance(pattern, str)]:
-        raise UsageError(f"metric: {odd[0]!r} is no pattern of output names", hint="metric={'scores*': steps(1)}")
+        raise UsageError(f"metric: {shown(odd[0])} is no pattern of output names", hint="metric={'scores*': steps(1)}")
     return [(pattern, _read(several, {})) for pattern, several in metric.items()]
 
 
@@ -105,7 +106,7 @@ def _read(several: Any, bounds: Mapping[str, float]) -> tuple[Metric | GroupMetr
         return (_one(several, bounds),)
     if not isinstance(several, Sequence) or not several:
         raise UsageError(
-            f"metric must be a metric, its name, several of them, or those by output name, not {several!r}",
+            f"metric must be a metric, its name, several of them, or those by output name, not {shown(several)}",
             hint="metric=cosine(at_least=0.999), from pytest_edgedevice.metrics",
         )
     return tuple(_one(one, {}) for one in several)
@@ -115,21 +116,23 @@ def _one(metric: Any, bounds: Mapping[str, float]) -> Metric | GroupMetric:
     if isinstance(metric, Metric | GroupMetric):
         return metric
     if isinstance(metric, type) and issubclass(metric, Metric | GroupMetric):  # `cosine`, and not called
-        metric = metric.name
+        return _made(metric, getattr(metric, "name", metric.__name__), bounds)
     if not isinstance(metric, str):
-        raise UsageError(f"{metric!r} is no metric", hint=f"metrics are {_names(metrics.METRICS)}")
+        raise UsageError(f"{shown(metric)} is no metric", hint=f"metrics are {_names(metrics.METRICS)}")
     if metric not in metrics.METRICS:
-        raise UsageError(f"there is no metric {metric!r}", hint=f"metrics are {_names(metrics.METRICS)}")
+        raise UsageError(f"there is no metric {shown(metric)}", hint=f"metrics are {_names(metrics.METRICS)}")
+    return _made(getattr(metrics, metric), metric, bounds)
+
+
+def _made(kind: type[Metric | GroupMetric], name: str, bounds: Mapping[str, float]) -> Metric | GroupMetric:
     try:
-        made = getattr(metrics, metric)(**bounds)
+        return kind(**bounds)
     except TypeError as error:
         raise UsageError(
-            f"metric {metric!r}: {_plainly(error)}", hint=f"{metric}(...) of pytest_edgedevice.metrics"
+            f"metric {name!r}: {_plainly(error)}", hint=f"{name}(...) of pytest_edgedevice.metrics"
         ) from error
     except ValueError as error:
-        raise UsageError(f"metric {metric!r}: {error}") from error
-    assert isinstance(made, Metric | GroupMetric)
-    return made
+        raise UsageError(f"metric {name!r}: {error}") from error
 
 
 def _plainly(error: TypeError) -> str:

@@ -87,6 +87,9 @@ def _unpack(run: Run, reference: Any) -> tuple[Mapping[str, Any], str, tuple[str
             f"a reference is a golden or a mapping of output name to array, not {type(reference).__name__}",
             hint=f"name the output: {{{next(iter(run.outputs), 'output')!r}: reference}}",
         )
+    names: list[object] = list(references)
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise UsageError(f"a reference is named by a text, not by {shown(odd[0])}")
     if not references:
         raise UsageError("the reference is empty: there is nothing to compare with")
     return references, golden, ids
@@ -96,14 +99,16 @@ def _chosen(
     outputs: Sequence[str] | str, actual: Mapping[str, Any], references: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(outputs, str | list | tuple | set | frozenset):
-        raise UsageError(f"outputs must name outputs, e.g. ('scores',), not {outputs!r}")
+        raise UsageError(f"outputs must name outputs, e.g. ('scores',), not {shown(outputs)}")
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     if not names:
         raise UsageError("outputs=() compares nothing", hint=f"the device's outputs are {sorted(actual)}")
     for side, known in (("device", actual), ("reference", references)):
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise UsageError(f"outputs={names!r}: the {side} has no {unknown[0]!r}", hint=f"it has {sorted(known)}")
+            raise UsageError(
+                f"outputs={shown(names)}: the {side} has no {unknown[0]!r}", hint=f"it has {sorted(known)}"
+            )
     return {name: actual[name] for name in names}, {name: references[name] for name in names}
 
 
@@ -120,7 +125,7 @@ def check_tolerance(name: str, bound: float | None) -> None:
         return
     try:
         sound = math.isfinite(bound) and bound >= 0 and not isinstance(bound, bool)
-    except (TypeError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         sound = False
     if not sound:
         raise UsageError(f"{name} must be a finite number, 0 or more, not {shown(bound)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import shown
 from pytest_edgedevice.metrics.elementwise import Within
 from pytest_edgedevice.metrics.quantised import Steps
 from pytest_edgedevice.metrics.structure import kind_of
@@ -60,8 +61,9 @@ def check_name(name: str | None) -> None:
     Raises:
         UsageError: There is none of this name.
     """
-    if name is not None and name not in OF_PEAK and name not in _ALIASES:
-        raise UsageError(f"there is no preset {name!r}", hint=f"presets are {', '.join((*OF_PEAK, *_ALIASES))}")
+    given: object = name
+    if name is not None and not (isinstance(given, str) and name in {*OF_PEAK, *_ALIASES}):
+        raise UsageError(f"there is no preset {shown(name)}", hint=f"presets are {', '.join((*OF_PEAK, *_ALIASES))}")
 
 
 def choose(

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from pytest_edgedevice.given import shown
+from pytest_edgedevice.metrics.arguments import check_bound, check_choice
 from pytest_edgedevice.metrics.detection import DetectionScores, average_precision, detection_scores
 from pytest_edgedevice.metrics.matching import Detections, Layout, Method, detections
-from pytest_edgedevice.metrics.metric import Finding, GroupMetric, check_bound, digits
+from pytest_edgedevice.metrics.metric import Finding, GroupMetric, digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,16 +61,19 @@ class Boxes(GroupMetric):
     name: ClassVar[str] = "boxes"
 
     def __post_init__(self) -> None:
+        for name in ("boxes", "scores", "classes", "count"):
+            named = getattr(self, name)
+            if not isinstance(named, str) and (named is not None or name == "boxes"):
+                raise ValueError(f"{name} must be the name of an output, not {shown(named)}")
         for name in _BOUNDS:
-            check_bound(name, getattr(self, name), low=0, high=1)
+            check_bound(name, getattr(self, name), low=0, high=1, optional=name.startswith("mean_"))
         check_bound("min_score", self.min_score)
-        check_bound("score_difference", self.score_difference, low=0)
-        if not 0 < self.iou <= 1:
-            raise ValueError(f"iou must be above 0 and at most 1, not {self.iou!r}")
-        if self.layout not in {"corners", "xywh", "cxcywh"}:
-            raise ValueError(f"layout must be 'corners', 'xywh' or 'cxcywh', not {self.layout!r}")
-        if self.method not in {"greedy", "hungarian"}:
-            raise ValueError(f"method must be 'greedy' or 'hungarian', not {self.method!r}")
+        check_bound("score_difference", self.score_difference, low=0, optional=True)
+        check_bound("iou", self.iou, low=0, high=1)
+        if not self.iou:
+            raise ValueError("iou must be more than 0")
+        check_choice("layout", self.layout, ("corners", "xywh", "cxcywh"))
+        check_choice("method", self.method, ("greedy", "hungarian"))
 
     @property
     def bound(self) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pytest_edgedevice.metrics.metric import Finding, Metric, Over, check_bound, check_over, single_bound
-from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, paired
+from pytest_edgedevice.metrics.arguments import check_bound, check_choice
+from pytest_edgedevice.metrics.metric import Finding, Metric, Over, single_bound
+from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, check_real, paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,7 @@ def _by_sample(
     ours: Samples, theirs: Samples, floor: float, logits: bool, divergence: Callable[[Floats, Floats], Floats]
 ) -> Floats:
     """Mean divergence of each sample; NaN where the device's values are no distributions."""
+    check_real(ours, theirs)
     found = np.full(len(ours), np.nan)
     for number, (d, r) in enumerate(zip(ours, theirs, strict=True)):
         right, problem = _distributions(r, floor, logits)
@@ -81,7 +83,8 @@ def _distributions(values: Array, floor: float, logits: bool) -> tuple[Floats, s
         raise ValueError(f"a sample of shape {np.shape(values)} has no two or more probabilities in its last axis")
     rows: Floats = values.reshape(-1, values.shape[-1]).astype(np.float64)
     if logits:
-        rows = np.exp(rows - rows.max(axis=1, keepdims=True))
+        with np.errstate(over="ignore"):  # so far below the largest that it is 0
+            rows = np.exp(rows - rows.max(axis=1, keepdims=True))
     elif (rows < 0).any():
         return rows, f"a value of {rows.min():.4g}"
     elif len(off := rows.sum(axis=1)[~(np.abs(rows.sum(axis=1) - 1) <= _OFF)]):
@@ -119,7 +122,7 @@ class Kl(Metric):
     def __post_init__(self) -> None:
         check_bound("at_most", self.at_most, low=0)
         check_bound("floor", self.floor, low=0)
-        check_over(self.over)
+        check_choice("over", self.over, ("samples", "set"))
 
     @property
     def bound(self) -> str:
@@ -152,7 +155,7 @@ class Js(Metric):
 
     def __post_init__(self) -> None:
         check_bound("at_most", self.at_most, low=0)
-        check_over(self.over)
+        check_choice("over", self.over, ("samples", "set"))
 
     @property
     def bound(self) -> str:

@@ -6,11 +6,13 @@ Owns how its bounds are made absolute. The comparison itself is ``closeness``. K
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from pytest_edgedevice.metrics.arguments import check_bound
 from pytest_edgedevice.metrics.closeness import Closeness, compare
-from pytest_edgedevice.metrics.metric import Finding, Metric, check_bound, digits
+from pytest_edgedevice.metrics.metric import Finding, Metric, digits
 from pytest_edgedevice.metrics.structure import peak_of
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class Within(Metric):
 
     def elementwise(self, reference: Samples) -> tuple[float, float]:
         """``atol`` and ``rtol`` for this reference, with ``of_peak`` in the first."""
-        return (self.atol + self.of_peak * peak_of(reference) if self.of_peak else self.atol), self.rtol
+        peak = peak_of(reference) if self.of_peak else 0.0
+        return min(float(self.atol) + float(self.of_peak) * peak, sys.float_info.max), self.rtol
 
     def judge(self, actual: Samples, reference: Samples) -> Finding:
         """Judge an output; see ``Metric.judge``."""

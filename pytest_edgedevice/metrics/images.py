@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pytest_edgedevice.metrics.metric import Finding, Metric, Over, check_bound, check_over, single_bound
+from pytest_edgedevice.metrics.arguments import check_bound, check_choice
+from pytest_edgedevice.metrics.metric import Finding, Metric, Over, single_bound
 from pytest_edgedevice.metrics.noise import Peak, check_peak
-from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, paired, peak_of, range_of
+from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, check_real, paired, peak_of, range_of
 
 if TYPE_CHECKING:
     from pytest_edgedevice.metrics.sums import Floats
@@ -44,6 +45,7 @@ def ssim_by_sample(actual: Tensor, reference: Tensor, *, peak: Peak = "range", c
 
 
 def _by_sample(ours: Samples, theirs: Samples, peak: Peak, *, channels: bool) -> Floats:
+    check_real(ours, theirs)
     known = {"range": range_of, "max_abs": peak_of}
     span = known[peak](theirs) if isinstance(peak, str) else float(peak)
     if not span:
@@ -58,7 +60,11 @@ def _ssim(actual: Array, reference: Array, span: float, *, channels: bool) -> fl
         return float(np.mean(planes))
     if len(shape) != 2 or min(shape) < _SIDE:
         raise ValueError(f"a sample of shape {shape} is no image of at least {_SIDE} by {_SIDE}")
-    d, r = actual.astype(np.float64) / span, reference.astype(np.float64) / span
+    with np.errstate(all="ignore"):  # where it overflows the similarity is NaN, which no bound accepts
+        return _similarity(actual.astype(np.float64) / span, reference.astype(np.float64) / span)
+
+
+def _similarity(d: Floats, r: Floats) -> float:
     mean_d, mean_r = _blur(d), _blur(r)
     var_d, var_r = _blur(d * d) - mean_d**2, _blur(r * r) - mean_r**2
     both = _blur(d * r) - mean_d * mean_r
@@ -96,7 +102,7 @@ class Ssim(Metric):
     def __post_init__(self) -> None:
         check_bound("at_least", self.at_least, low=-1, high=1)
         check_peak(self.peak)
-        check_over(self.over)
+        check_choice("over", self.over, ("samples", "set"))
 
     @property
     def bound(self) -> str:

@@ -126,34 +126,6 @@ class GroupMetric(ABC):
         """
 
 
-def check_bound(name: str, value: float | None, *, low: float = -math.inf, high: float = math.inf) -> None:
-    """Refuse a bound that is no finite number between ``low`` and ``high``, both allowed.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if value is None:
-        return
-    try:
-        sound = not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
-    except (TypeError, OverflowError):
-        sound = False
-    if not sound:
-        limits = "" if math.isinf(low) and math.isinf(high) else f" from {low:g} to {high:g}"
-        limits = f", {low:g} or more" if math.isinf(high) and not math.isinf(low) else limits
-        raise ValueError(f"{name} must be a finite number{limits}, not {value!r}")
-
-
-def check_over(over: str | None) -> None:
-    """Refuse what is neither ``samples`` nor ``set``.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    if over not in {None, "samples", "set"}:
-        raise ValueError(f"over must be 'samples' or 'set', not {over!r}")
-
-
 def single_bound(
     name: str,
     single: Floats,

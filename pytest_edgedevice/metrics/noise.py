@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from pytest_edgedevice.given import shown
+from pytest_edgedevice.metrics.arguments import check_bound, check_choice
 from pytest_edgedevice.metrics.metric import (
     Finding,
     Metric,
     Over,
-    check_bound,
-    check_over,
     single_bound,
 )
 from pytest_edgedevice.metrics.structure import Samples, Tensor, paired
@@ -98,7 +98,7 @@ def check_peak(peak: Peak) -> Peak:
     """
     if isinstance(peak, str):
         if peak not in {"range", "max_abs"}:
-            raise ValueError(f"peak must be 'range', 'max_abs' or a number, not {peak!r}")
+            raise ValueError(f"peak must be 'range', 'max_abs' or a number, not {shown(peak)}")
         return peak
     check_bound("peak", peak, low=0)
     if not peak:
@@ -122,7 +122,7 @@ class Mse(Metric):
 
     def __post_init__(self) -> None:
         check_bound("at_most", self.at_most, low=0)
-        check_over(self.over)
+        check_choice("over", self.over, ("samples", "set"))
 
     @property
     def bound(self) -> str:
@@ -151,7 +151,7 @@ class Snr(Metric):
 
     def __post_init__(self) -> None:
         check_bound("at_least", self.at_least)
-        check_over(self.over)
+        check_choice("over", self.over, ("samples", "set"))
 
     @property
     def bound(self) -> str:
@@ -183,7 +183,7 @@ class Psnr(Metric):
     def __post_init__(self) -> None:
         check_bound("at_least", self.at_least)
         check_peak(self.peak)
-        check_over(self.over)
+        check_choice("over", self.over, ("samples", "set"))
 
     @property
     def bound(self) -> str:

@@ -65,7 +65,8 @@ def _partners(actual: Samples, reference: Samples, agrees: Callable[[Array, Arra
     for ours, mark in enumerate(prints[0]):
         near = int(np.searchsorted(ranked, mark))
         window = order[max(0, near - _TRIES) : near + _TRIES]
-        by_distance = window[np.argsort(np.abs(prints[1][window] - mark), kind="stable")]
+        with np.errstate(all="ignore"):  # a print of huge values may be infinite
+            by_distance = window[np.argsort(np.abs(prints[1][window] - mark), kind="stable")]
         for theirs in (ours, *by_distance.tolist()):
             if free[theirs] and agrees(actual[ours], reference[theirs]):
                 found[ours] = int(theirs)

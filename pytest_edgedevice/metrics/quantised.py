@@ -6,12 +6,14 @@ dequantised. Knows numpy only.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pytest_edgedevice.metrics.metric import Affine, Finding, Metric, check_bound, digits
+from pytest_edgedevice.metrics.arguments import check_bound
+from pytest_edgedevice.metrics.metric import Affine, Finding, Metric, digits
 from pytest_edgedevice.metrics.structure import Samples, Tensor, kind_of, paired, place
 from pytest_edgedevice.metrics.sums import Floats, pieces
 
@@ -104,7 +106,8 @@ def _distances(d: Array, r: Array, scale: float) -> Floats:
         wide_d, wide_r = d.astype(np.float64), r.astype(np.float64)
         size = np.maximum(np.abs(wide_d), np.abs(wide_r))
         unit = max(np.finfo(side.dtype).eps for side in (d, r))
-        return np.asarray(np.maximum(np.abs(wide_d - wide_r) - 2 * float(unit) * size, 0.0) / scale)
+        with np.errstate(over="ignore"):  # then they are infinitely many steps apart
+            return np.asarray(np.maximum(np.abs(wide_d - wide_r) - 2 * float(unit) * size, 0.0) / scale)
     if max(d.dtype.itemsize, r.dtype.itemsize) > 4:  # a difference of 64-bit integers may not fit in one
         exact: Floats = np.abs(d.astype(object) - r.astype(object)).astype(np.float64)
         return exact
@@ -130,7 +133,7 @@ class Steps(Metric):
     def __post_init__(self) -> None:
         check_bound("at_most", self.at_most, low=0)
         check_bound("share", self.share, low=0, high=1)
-        check_bound("scale", self.scale, low=0)
+        check_bound("scale", self.scale, low=0, optional=True)
         if self.scale == 0:
             raise ValueError("scale must be more than 0")
 
@@ -148,7 +151,9 @@ class Steps(Metric):
         """The steps in the tensor's own unit; None for a float output whose scale is not known."""
         if kind_of(reference) == "integer":
             return float(self.at_most), 0.0
-        return None if self.scale is None else (self.at_most * self.scale, 2 * float(np.finfo(np.float32).eps))
+        if self.scale is None:
+            return None
+        return min(float(self.at_most) * float(self.scale), sys.float_info.max), 2 * float(np.finfo(np.float32).eps)
 
     def judge(self, actual: Samples, reference: Samples) -> Finding:
         """Judge an output; see ``Metric.judge``."""

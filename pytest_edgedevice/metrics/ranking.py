@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_edgedevice.metrics.metric import Finding, Metric, check_bound, digits
-from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, paired
+from pytest_edgedevice.metrics.arguments import check_bound, check_whole
+from pytest_edgedevice.metrics.metric import Finding, Metric, digits
+from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, check_real, paired
 from pytest_edgedevice.metrics.sums import CHUNK, Floats
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ def ranks(actual: Tensor, reference: Tensor, *, k: int = 5, ties: float = 0.0) -
 
 
 def _check(k: Any, ties: float) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise ValueError(f"k must be a whole number, 1 or more, not {k!r}")
+    check_whole("k", k, low=1)
     check_bound("ties", ties, low=0)
 
 
 def _ranks(ours: Samples, theirs: Samples, k: int, ties: float) -> Ranks:
+    check_real(ours, theirs)
     count = len(ours)
     found = Ranks(np.ones(count), np.zeros(count, np.int64), np.full(count, np.inf))
     for rows, d, r in _rows(ours, theirs):
@@ -129,7 +130,7 @@ class TopK(Metric):
     def __post_init__(self) -> None:
         _check(self.k, self.ties)
         check_bound("at_least", self.at_least, low=0, high=1)
-        check_bound("moved", self.moved, low=0)
+        check_bound("moved", self.moved, low=0, optional=True)
         check_bound("margin", self.margin, low=0)
 
     @property

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_edgedevice.metrics.metric import Finding, Metric, Over, check_bound, check_over, digits, single_bound
-from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, paired
+from pytest_edgedevice.metrics.arguments import check_bound, check_choice, check_whole
+from pytest_edgedevice.metrics.metric import Finding, Metric, Over, digits, single_bound
+from pytest_edgedevice.metrics.structure import Array, Samples, Tensor, check_real, paired
 
 if TYPE_CHECKING:
     from pytest_edgedevice.metrics.sums import Floats
@@ -60,6 +61,7 @@ def mask_scores(
 
 
 def _scores(ours: Samples, theirs: Samples, axis: int | None, threshold: float, ignore: int | None) -> MaskScores:
+    check_real(ours, theirs)
     found = MaskScores(np.ones(len(ours)), np.ones(len(ours)), {})
     totals: dict[int, list[int]] = {}
     for number, (d, r) in enumerate(zip(ours, theirs, strict=True)):
@@ -86,7 +88,7 @@ def _classes(values: Array, axis: int | None, threshold: float) -> npt.NDArray[n
         return np.asarray(values.argmax(axis=axis).reshape(-1), np.int64)
     if values.dtype.kind in "iub":
         return values.reshape(-1).astype(np.int64)
-    above: npt.NDArray[np.int64] = (values.reshape(-1) > threshold).astype(np.int64)
+    above: npt.NDArray[np.int64] = (values.reshape(-1) > np.float64(threshold)).astype(np.int64)
     return above
 
 
@@ -122,9 +124,11 @@ class Masks(Metric):
 
     def __post_init__(self) -> None:
         check_bound("at_least", self.at_least, low=0, high=1)
-        check_bound("agreement", self.agreement, low=0, high=1)
+        check_bound("agreement", self.agreement, low=0, high=1, optional=True)
+        check_whole("axis", self.axis, optional=True)
+        check_whole("ignore", self.ignore, optional=True)
         check_bound("threshold", self.threshold)
-        check_over(self.over)
+        check_choice("over", self.over, ("samples", "set"))
 
     @property
     def bound(self) -> str:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from pytest_edgedevice.metrics.arguments import check_bound, check_choice
 from pytest_edgedevice.metrics.metric import (
     Finding,
     Metric,
     Over,
-    check_bound,
-    check_over,
     digits,
     told,
     worst_of,
@@ -181,10 +180,11 @@ def _spreads(found: Sums) -> tuple[Floats, Floats]:
     return gains, offsets
 
 
-def _check(at_least: float, gain: float | None, over: str | None) -> None:
+def _check(at_least: float, gain: float | None, over: Over | None) -> None:
     check_bound("at_least", at_least, low=-1, high=1)
-    check_bound("gain", gain, low=0)
-    check_over(over)
+    check_bound("gain", gain, low=0, optional=True)
+    if over is not None:
+        check_choice("over", over, ("samples", "set"))
 
 
 def _default_over(samples: Samples) -> Over:

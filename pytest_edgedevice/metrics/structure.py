@@ -53,6 +53,16 @@ def paired(actual: Tensor, reference: Tensor) -> tuple[Samples, Samples]:
     return ours, theirs
 
 
+def check_real(*sides: Samples) -> None:
+    """Refuse complex numbers, for a metric that they mean nothing to.
+
+    Raises:
+        ValueError: A side is complex.
+    """
+    if any(kind_of(side) == "complex" for side in sides):
+        raise ValueError("it is of real numbers, and the output is complex")
+
+
 def place(samples: Samples, sample: int, position: int) -> tuple[int, ...]:
     """Index within a sample of its element at a flat position; empty where a sample is a single number."""
     return tuple(int(axis) for axis in np.unravel_index(position, np.shape(samples[sample])))

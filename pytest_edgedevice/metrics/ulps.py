@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_edgedevice.metrics.metric import Finding, Metric, check_bound
+from pytest_edgedevice.metrics.arguments import check_bound
+from pytest_edgedevice.metrics.metric import Finding, Metric
 from pytest_edgedevice.metrics.structure import Samples, Tensor, kind_of, paired, place
 from pytest_edgedevice.metrics.sums import pieces
 

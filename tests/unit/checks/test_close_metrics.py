@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 
 from pytest_edgedevice.checks import CheckFailed, EdgeCheck
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.metrics import boxes, cosine, kl, masks, mse, psnr, ssim, steps, topk, within
+from pytest_edgedevice.metrics import Metric, boxes, cosine, kl, masks, mse, psnr, ssim, steps, topk, within
+from pytest_edgedevice.metrics.noise import Mse
 from pytest_edgedevice.values import Quantization, TensorSpec
 
 if TYPE_CHECKING:
@@ -98,6 +100,12 @@ def test_the_first_pattern_that_fits_decides_and_the_rest_is_left_to_the_preset(
         ({"metric": "cosin"}, "no metric 'cosin'"),
         ({"metric": 5}, "metric must be a metric"),
         ({"metric": []}, "metric must be a metric"),
+        ({"metric": 10**5000}, "metric must be a metric, .* not a whole number of 16610 bits"),
+        ({"metric": Metric}, "metric 'Metric': .*abstract"),
+        ({"preset": ["int8"]}, r"there is no preset \['int8'\]"),
+        ({"preset": 10**5000}, "there is no preset a whole number of 16610 bits"),
+        ({"outputs": 10**5000}, "outputs must name outputs"),
+        ({"atol": Decimal("sNaN")}, "atol must be a finite number"),
         ({"metric": [5]}, "5 is no metric"),
         ({"metric": {}}, "judges nothing"),
         ({"metric": {3: "cosine"}}, "3 is no pattern"),
@@ -171,6 +179,20 @@ def test_a_preset_is_chosen_by_variant_and_proven_delegate(
     assert result.outputs["y"].preset.startswith(shown)
     (output,) = recorded[0].numbers["outputs"]
     assert output["preset"] == output["tolerance"]["preset"] == result.outputs["y"].preset
+
+
+def test_a_metric_of_ones_own_may_be_given_as_a_class(check: EdgeCheck, make_run: Make) -> None:
+    class Own(Mse):
+        def __init__(self) -> None:
+            super().__init__(at_most=1.0)
+
+    assert check.close(make_run({"y": VALUES}), {"y": VALUES}, metric=Own).passed
+
+
+def test_a_reference_without_a_name_of_its_own_is_misuse(check: EdgeCheck, make_run: Make) -> None:
+    unnamed: Any = {1: VALUES}
+    with pytest.raises(UsageError, match="a reference is named by a text, not by 1"):
+        check.close(make_run({"y": VALUES}), unnamed)
 
 
 def test_a_preset_can_be_named(check: EdgeCheck, make_run: Make) -> None:
