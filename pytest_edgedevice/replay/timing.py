@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.errors import InputError, UsageError
 from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.metrics.latency import bounds, explained, judge_run, sample_quantile
+from pytest_edgedevice.metrics.looks import alone
 from pytest_edgedevice.validity import spoiling
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 REPLAYED = "replayed"
 MOST_MS = 1e12
+LEAST_CONFIDENCE = 0.5
 NEVER_SETTLED = "the recorded series never settled, so it shows nothing"
 
 
@@ -40,11 +42,19 @@ def judged_again(timing: Timing, *, budget_ms: float | None, quantile: float, co
     if budget_ms is None:
         lower, upper = bounds(judged, quantile=quantile, confidence=confidence)
         return dataclasses.replace(timing, **said, **_bounds(lower, upper), verdict=None, reason="", needed="")
-    asked = {"budget_ns": budget_ms * 1e6, "quantile": quantile, "confidence": confidence}
-    found = explained(judge_run(judged, timing.batch, **asked), judged, **asked)
+    sure = _sure(timing, quantile=quantile, confidence=confidence, runs=len(judged))
+    asked = {"budget_ns": budget_ms * 1e6, "quantile": quantile, "confidence": sure}
+    found = explained(judge_run(judged, timing.batch, overall=confidence, **asked), judged, **asked)
     verdict, reason, needed = _verdict(timing, found, over=min(judged) > budget_ms * 1e6)
     said |= {"verdict": verdict, "reason": f"{reason} ({REPLAYED})" if reason else "", "needed": needed}
-    return dataclasses.replace(timing, **said, **_bounds(found.lower_ns, found.upper_ns), look_confidence=confidence)
+    return dataclasses.replace(timing, **said, **_bounds(found.lower_ns, found.upper_ns), look_confidence=sure)
+
+
+def _sure(timing: Timing, *, quantile: float, confidence: float, runs: int) -> float:
+    """Confidence of each bound: that of the series' last look, so that its own budget gets its own verdict again."""
+    if timing.budget_ms is not None and timing.look_confidence and timing.confidence == confidence:
+        return timing.look_confidence
+    return alone(confidence, quantile=quantile, runs=runs)
 
 
 def _verdict(timing: Timing, found: Judgement, *, over: bool) -> tuple[Verdict, str, str]:
@@ -66,6 +76,8 @@ def _check(budget_ms: float | None, *, quantile: float, confidence: float) -> No
     for name, value in (("quantile", quantile), ("confidence", confidence)):
         if not (is_number(value) and 0 < value < 1):
             raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {shown(value)}")
+    if confidence < LEAST_CONFIDENCE:
+        raise InputError(f"confidence must be {LEAST_CONFIDENCE} or more, e.g. 0.95, not {shown(confidence)}")
     if budget_ms is not None and not (is_number(budget_ms) and 0 < budget_ms < MOST_MS):
         raise InputError(
             f"a latency budget must be a positive number of milliseconds up to {MOST_MS:g}, not {shown(budget_ms)}"

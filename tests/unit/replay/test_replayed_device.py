@@ -21,6 +21,7 @@ from pytest_edgedevice.interfaces import DeviceLike
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog, NoneFitsError, open_device
 from pytest_edgedevice.replay import Recorder, open_replay, record
+from pytest_edgedevice.replay.timing import judged_again
 from tests.peers.board_in_process import BoardInProcess
 from tests.unit.replay.conftest import PROFILE, RESOURCES, ROWS, SERIES, STAGES, STREAM, TIMING, TINY, Telling
 
@@ -101,6 +102,22 @@ def test_a_recorded_series_is_judged_by_the_budget_of_now(model: Any, asked: dic
     assert timing.quantile == asked.get("quantile", 0.95)
 
 
+@pytest.mark.parametrize(("recorded_ms", "used"), [(99.5, 0.9875), (None, 0.975)])
+def test_a_replay_shows_no_more_than_its_device_did(recorded_ms: float | None, used: float) -> None:
+    series = tuple(int(value) * 1_000_000 for value in np.random.RandomState(0).permutation(np.arange(1, 101)))
+    taken = dataclasses.replace(
+        TIMING,
+        samples_ns=series,
+        batch=1,
+        judged_from=0,
+        budget_ms=recorded_ms,
+        confidence=0.95,
+        look_confidence=0.9875,
+    )
+    again = judged_again(taken, budget_ms=99.5, quantile=0.95, confidence=0.95)
+    assert (again.verdict, again.look_confidence) == ("inconclusive", used)
+
+
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
@@ -120,6 +137,7 @@ def test_what_took_the_verdict_away_then_does_so_now(tmp_path: Path, change: dic
     ("asked", "text"),
     [
         ({"budget_ms": 0}, "positive number of milliseconds"),
+        ({"budget_ms": 5, "confidence": 0.4}, "confidence must be 0.5 or more"),
         ({"budget_ms": True}, "positive number of milliseconds"),
         ({"quantile": 1}, "quantile must lie between"),
         ({"confidence": "0.9"}, "confidence must lie between"),
