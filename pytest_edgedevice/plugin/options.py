@@ -122,8 +122,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--edge-report",
         action="append",
         metavar="FORMAT=PATH",
-        help="write a report: html (one page), json (every record, one a line), junit, csv, pytest-benchmark or bencher; "
-        "repeat it for several. Example: --edge-report html=report.html",
+        help="write a report: html (one page), json (every record, one a line), junit, csv, pytest-benchmark, "
+        "bencher or github; repeat it for several. Example: --edge-report html=report.html",
     )
     group.addoption(
         "--edge-update-goldens",

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.leases import Waiting
     from pytest_edgedevice.transports.progress import Progress
 
-EVERY_S = 30.0
-TRANSFERS_EVERY_S = 10.0
+EVERY_S = 10.0
 PREFIX = "edgedevice: "
 
 
@@ -117,12 +116,12 @@ class Transfers:
                 self._due_s.pop(progress.name, None)
                 self._teller.__exit__()
             elif self._teller.is_live or progress.elapsed_s >= self._due_s.get(progress.name, 0.0):
-                self._due_s[progress.name] = progress.elapsed_s + TRANSFERS_EVERY_S
+                self._due_s[progress.name] = progress.elapsed_s + EVERY_S
                 self._teller.say(f"sending {progress}")
 
 
 class Pauses:
-    """Tells that a measurement waits for its device, or how far an evaluation is, in a line that is wiped when that is over, or in plain ones."""
+    """Tells what a measurement waits for, or how far an evaluation is: in a line that is wiped, or in plain ones."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._teller = Teller(config)
@@ -142,7 +141,7 @@ class Pauses:
 
 @contextlib.contextmanager
 def telling(config: pytest.Config, text: Callable[[float], str]) -> Iterator[None]:
-    """Say something at once and every 30 s, while something else blocks.
+    """Say something at once and every ten seconds, while something else blocks.
 
     Args:
         config: The run's.

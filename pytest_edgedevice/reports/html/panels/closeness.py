@@ -92,12 +92,13 @@ def where(worst: dict[str, Any]) -> str:
 
 
 def _histogram(one: dict[str, Any]) -> list[Figure]:
+    """How often each size of error was seen; nothing where all are in one bin."""
     told = mapping(one.get("histogram"))
     edges = [number(edge) for edge in items(told.get("edges"))]
     counts = [number(count) for count in items(told.get("counts"))]
     known = [edge for edge in edges if edge is not None]
     seen = [int(count) for count in counts if count is not None and count >= 0]
-    sound = len(known) == len(edges) == len(seen) + 1 == len(counts) + 1 and 1 < len(known) <= MOST_BINS
+    sound = len(known) == len(edges) == len(seen) + 1 == len(counts) + 1 and 2 < len(known) <= MOST_BINS
     if not sound or not seen or any(last <= first for first, last in itertools.pairwise(known)):
         return []
     return [Figure(f"Errors of {text(one.get('name'))}", counted_bins(known, seen, label="histogram of errors"))]
