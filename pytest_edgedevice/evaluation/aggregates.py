@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from pytest_edgedevice.errors import UsageError
+from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.metrics.detection import COCO_IOUS, of_class, precision_over_recalls
 from pytest_edgedevice.metrics.matching import detections, match_overlaps, overlaps
 
@@ -48,6 +50,10 @@ class MeanAveragePrecision:
     def __init__(
         self, decode: Callable[[Any], Sequence[Any]], *, ious: Sequence[float] = COCO_IOUS, layout: Layout = "corners"
     ) -> None:
+        if not len(ious) or not all(is_number(one) and 0 < one <= 1 for one in ious):
+            raise UsageError(f"ious must be numbers above 0 and up to 1, e.g. (0.5,), not {shown(ious)}")
+        if not callable(decode):
+            raise UsageError(f"decode must be a function that makes boxes of an output, not {shown(decode)}")
         self.name = "mAP" if len(ious) > 1 else f"mAP@{ious[0]:g}"
         self._decode = decode
         self._ious = tuple(ious)
@@ -56,6 +62,8 @@ class MeanAveragePrecision:
     def observe(self, output: Any, label: Any) -> list[Any]:
         """For each class: its number, how many boxes the truth has, and score and hits of each of the model's boxes."""
         found = detections(*self._decode(output), layout=self._layout)
+        if np.isnan(found.scores).any():
+            raise ValueError("the score of a box is NaN, so that boxes have no order")
         told = (label["boxes"], label.get("classes")) if isinstance(label, Mapping) else label
         boxes, classes = (*told, None)[:2]
         truth = detections(np.asarray(boxes, np.float64).reshape(-1, 4), None, classes, layout=self._layout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,25 @@ def part(column: Column, first: int, last: int) -> Column:
     if isinstance(column, Mapping):
         return {name: one[first:last] for name, one in column.items()}
     return column[first:last]
+
+
+def is_column(value: Any) -> bool:
+    """Whether it has one value a sample, which can be told by their places."""
+    if isinstance(value, Mapping):
+        return all(map(is_column, value.values()))
+    if isinstance(value, str | bytes) or not all(hasattr(value, name) for name in ("__len__", "__getitem__")):
+        return False
+    return getattr(value, "ndim", 1) > 0
+
+
+def tags_of(value: Any) -> tuple[str, ...]:
+    """One sample's tags: a text, as arrays hold them, is as many as it has words, and a number is one."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(value.split())
+    is_one = isinstance(value, np.ndarray | np.generic) and value.ndim == 0
+    return tuple(map(str, value)) if isinstance(value, Iterable) and not is_one else (str(value),)
 
 
 def length(column: Column) -> int | None:

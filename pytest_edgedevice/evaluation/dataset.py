@@ -6,15 +6,16 @@ Owns the two shapes that data sets have, whole arrays and single samples. Where 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.evaluation import columns
+from pytest_edgedevice.given import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_edgedevice.evaluation.columns import Column
     from pytest_edgedevice.values import ModelInfo
@@ -117,10 +118,15 @@ class ArrayDataset(Dataset):
     check: Callable[[ModelInfo], None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        counts = {"inputs": columns.length(self.inputs)}
-        for what, column in (("labels", self.labels), ("ids", self.ids), ("tags", self.tags)):
-            if column is not None:
-                counts[what] = columns.length(column)
+        given = {"inputs": self.inputs, "labels": self.labels, "ids": self.ids, "tags": self.tags}
+        counts: dict[str, int | None] = {}
+        for what, column in given.items():
+            if column is None and what != "inputs":
+                continue
+            if not columns.is_column(column):
+                wanted = "an array or a list with one value a sample"
+                raise InputError(f"data set {self.name!r}: {what} must be {wanted}, not {shown(column)}")
+            counts[what] = columns.length(column)
         if len(set(counts.values())) != 1 or None in counts.values():
             raise InputError(f"data set {self.name!r} has different numbers of samples: {counts}")
         if self.ids is not None and len({str(one) for one in self.ids}) < len(self.ids):
@@ -184,7 +190,13 @@ class SampleDataset(Dataset):
         self._begun = True
         gathered: list[Sample] = []
         size_bytes, first, limit = 0, 0, most()
-        for at, one in enumerate(self._begin()):
+        begun = self._begin()
+        if not isinstance(begun, Iterable):
+            raise InputError(
+                f"data set {self.name!r}: the function gave {shown(begun)}, and no samples",
+                hint="give a function that makes a generator or a list of samples",
+            )
+        for at, one in enumerate(begun):
             gathered.append(sample_of(one, at, self.name))
             size_bytes += columns.size_bytes(gathered[-1].inputs)
             if len(gathered) >= limit or size_bytes >= CHUNK_BYTES:
@@ -219,14 +231,19 @@ def sample_of(one: Any, at: int, name: str) -> Sample:
 def _chunk(samples: Sequence[Sample], first: int) -> Chunk:
     try:
         inputs = columns.stacked([one.inputs for one in samples])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         last = first + len(samples) - 1
         raise InputError(f"samples {first} to {last} have different names of inputs: {error}") from error
+    tags = [columns.tags_of(one.tags) for one in samples]
     return Chunk(
         inputs,
         [one.label for one in samples] if any(one.label is not None for one in samples) else None,
         len(samples),
         first,
-        [str(one.id) for one in samples],
-        [tuple(one.tags) for one in samples] if any(one.tags for one in samples) else None,
+        [_id_of(one.id) for one in samples],
+        tags if any(tags) else None,
     )
+
+
+def _id_of(given: Any) -> str:
+    return "" if given is None else str(given)

@@ -19,10 +19,12 @@ from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.evaluation.fitting import chosen, fitted, labels_of, presented
 from pytest_edgedevice.evaluation.result import Evaluation
 from pytest_edgedevice.evaluation.scoring import Aggregated, scorer_of
+from pytest_edgedevice.evaluation.sizing import Sizing
 from pytest_edgedevice.evaluation.sources import as_dataset
 from pytest_edgedevice.evaluation.state import Resuming
 from pytest_edgedevice.evaluation.tally import Tally
 from pytest_edgedevice.evaluation.telling import Telling
+from pytest_edgedevice.given import shown
 
 if TYPE_CHECKING:
     import os
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
 BATCH = 256
 MOST_BATCH = 65_536
 MOST_WORST = 1000
-FIRST_BATCH = 16
-CHUNK_S = 0.5
-"""A chunk is made as large as this takes: what a cut loses, and how long nothing new can be told."""
 
 
 class Runnable(Protocol):
@@ -84,36 +83,18 @@ def evaluate(
     for name, value, least, most in (("batch", batch, 1, MOST_BATCH), ("worst", worst, 0, MOST_WORST)):
         if type(value) is not int or not least <= value <= most:
             raise InputError(f"{name} must be a whole number from {least} to {most}, not {value!r:.60}")
+    if output is not None and not isinstance(output, str):
+        raise InputError(f"output must be the name of one, not {shown(output)}")
     scorer, source = scorer_of(metric), as_dataset(dataset)
     source.check_model(model.info)
     key = _key(model, source, scorer, output) | {"device": identity or model.device_name}
     telling = Telling(progress, f"{model.info.name} on {model.device_name}", source.samples)
-    sizing = _Sizing(batch)
+    sizing = Sizing(batch)
     work = _Work(model, source, scorer, output, Tally(scorer, worst), Resuming(resume, key), telling, sizing)
-    began = time.monotonic()
     try:
-        work.run_all(allow_nan=allow_nan, timeout_s=timeout_s)
+        return work.run_all(allow_nan=allow_nan, timeout_s=timeout_s)
     finally:
         telling.over()
-    return work.found(seconds=time.monotonic() - began)
-
-
-class _Sizing:
-    """How many samples to take at once: a few at first, then as many as take ``CHUNK_S`` all in all."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._size = min(FIRST_BATCH, most)
-        self._last_s = time.monotonic()
-
-    def __call__(self) -> int:
-        return self._size
-
-    def finished(self, samples: int) -> None:
-        """Learn from samples that are finished."""
-        now_s = time.monotonic()
-        each_s, self._last_s = max(now_s - self._last_s, 1e-9) / samples, now_s
-        self._size = max(1, min(self._most, 4 * self._size, int(CHUNK_S / each_s)))
 
 
 class _Pending(NamedTuple):
@@ -136,13 +117,13 @@ class _Work:
     tally: Tally
     resuming: Resuming
     telling: Telling
-    sizing: _Sizing
+    sizing: Sizing
     pending: deque[_Pending] = field(default_factory=deque)
     resumed: int = 0
 
-    def run_all(self, *, allow_nan: bool, timeout_s: float | None) -> None:
-        """Run whatever has to be; a state is left if that ends early."""
-        finished = False
+    def run_all(self, *, allow_nan: bool, timeout_s: float | None) -> Evaluation:
+        """Run whatever has to be; a state is left if that ends early, or if the aggregate of it all fails."""
+        finished, began = False, time.monotonic()
         try:
             with contextlib.closing(self._runs(allow_nan=allow_nan, timeout_s=timeout_s)) as runs:
                 for run in runs:
@@ -150,9 +131,11 @@ class _Work:
                     self._score(pending, presented(run, self.output))
             if not self.tally.samples:
                 raise InputError(f"data set {self.dataset.name!r} has no samples")
+            found = self._found(seconds=time.monotonic() - began)
             finished = True
         finally:
             self.resuming.close(finished=finished)
+        return found
 
     def _runs(self, *, allow_nan: bool, timeout_s: float | None) -> Generator[Run, None, None]:
         options: dict[str, Any] = {"allow_nan": allow_nan, "timeout_s": timeout_s}
@@ -218,7 +201,7 @@ class _Work:
         scores[list(pending.known)] = list(pending.known.values())
         return scores, None, new.tolist()
 
-    def found(self, *, seconds: float) -> Evaluation:
+    def _found(self, *, seconds: float) -> Evaluation:
         """What all of it shows."""
         return Evaluation(
             self.dataset.name,
@@ -242,7 +225,8 @@ def _key(model: Runnable, dataset: Dataset, scorer: Scorer, output: str | None) 
         "model": info.sha256,
         "engine": f"{info.engine} {info.engine_version}",
         "threads": info.threads,
-        "delegate": [placement.requested, placement.proven],
+        "delegate": [placement.requested, placement.proven, placement.nodes, placement.delegated, placement.evidence],
+        "tensors": [repr(spec) for spec in (*info.inputs, *info.outputs)],
         "dataset": [dataset.name, dataset.samples],
         "metric": [scorer.name, scorer.fingerprint],
         "output": output,

@@ -47,7 +47,7 @@ def classes(labels: Column, chunk: Chunk, count: int) -> npt.NDArray[np.int64]:
         found = np.asarray(labels)
     except ValueError:
         found = np.empty(0)
-    if found.ndim > 1 and found[0].size == count and found.shape[0] == chunk.samples:
+    if _are_outputs(found, chunk.samples, count):
         return np.asarray(found.reshape(len(found), -1).argmax(axis=1), np.int64)
     found = found.reshape(-1)
     if found.shape != (chunk.samples,) or found.dtype.kind not in "iufb" or not (found == np.floor(found)).all():
@@ -61,6 +61,13 @@ def classes(labels: Column, chunk: Chunk, count: int) -> npt.NDArray[np.int64]:
     return found.astype(np.int64)
 
 
+def _are_outputs(found: npt.NDArray[Any], samples: int, count: int) -> bool:
+    """Whether the labels are outputs too, one value a class."""
+    if found.ndim < 2 or found.dtype.kind not in "iufb" or found.shape[0] != samples:
+        return False
+    return found[0].size == count and not np.isnan(found).any()
+
+
 def pairs(output: Any, label: Any, name: str, sample: str) -> list[tuple[Floats, Floats]]:
     """Output and label of one sample, by output name where there are several."""
     if not isinstance(output, dict):
@@ -70,11 +77,25 @@ def pairs(output: Any, label: Any, name: str, sample: str) -> list[tuple[Floats,
         raise UsageError(f"metric {name!r}: the label of sample {sample!r} has no value for each of {list(output)}")
     found = []
     for key, real in output.items():
-        wanted = np.asarray(label[key])
-        if wanted.dtype.kind not in "fiub" or wanted.shape != np.shape(real) or not wanted.size:
+        ours, wanted = np.asarray(real), _array(label[key])
+        if not are_comparable(ours, wanted):
             raise UsageError(
                 f"metric {name!r}: the label of sample {sample!r} has shape {wanted.shape} ({wanted.dtype}), "
-                f"the output {np.shape(real)}"
+                f"the output {ours.shape} ({ours.dtype})",
+                hint="both have to be numbers, at least one and as many",
             )
-        found.append((np.asarray(real, np.float64), wanted.astype(np.float64)))
+        found.append((ours.astype(np.float64), wanted.astype(np.float64)))
     return found
+
+
+def are_comparable(output: npt.NDArray[Any], label: npt.NDArray[Any]) -> bool:
+    """Whether both are real numbers, at least one and in one shape."""
+    return all(one.dtype.kind in "fiub" for one in (output, label)) and output.shape == label.shape and output.size > 0
+
+
+def _array(value: Any) -> npt.NDArray[Any]:
+    """A label as an array; of objects where its rows have different lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)

@@ -6,7 +6,6 @@ its sample's fault by name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, SupportsFloat
@@ -16,7 +15,9 @@ import numpy as np
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.evaluation import columns
 from pytest_edgedevice.evaluation.aggregates import Aggregate
-from pytest_edgedevice.evaluation.labels import classes, flat, labels_in, one_output, pairs
+from pytest_edgedevice.evaluation.fingerprint import fingerprint_of
+from pytest_edgedevice.evaluation.labels import are_comparable, classes, flat, labels_in, one_output, pairs
+from pytest_edgedevice.given import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +38,7 @@ class Scorer(ABC):
 
     Attributes:
         name: For people and records.
-        fingerprint: What else tells it from another of the same name: a hash of the code of a callable.
+        fingerprint: What else tells it from another of the same name; see ``fingerprint``.
         higher_is_better: Whether a high score is a good one.
         always_rate: Whether it counts right and wrong, whatever the scores look like; False leaves that to them.
         never_rate: Whether it does not, even where all scores are 0 or 1.
@@ -120,10 +121,11 @@ class ErrorOf(Scorer):
     def scores(self, outputs: Column, chunk: Chunk) -> tuple[Floats, None]:
         """See ``Scorer``."""
         labels = labels_in(chunk, self.name)
-        if isinstance(outputs, np.ndarray) and isinstance(labels, np.ndarray) and outputs.shape == labels.shape:
-            apart = np.abs(outputs.astype(np.float64) - labels.astype(np.float64)).reshape(chunk.samples, -1)
-            return self._reduced(apart), None
-        return np.array([self._score(columns.row(outputs, at), chunk, at) for at in range(chunk.samples)]), None
+        with np.errstate(invalid="ignore", over="ignore"):  # what comes of them is no number, and told as such
+            if all(isinstance(one, np.ndarray) for one in (outputs, labels)) and are_comparable(outputs, labels):
+                apart = np.abs(outputs.astype(np.float64) - labels.astype(np.float64)).reshape(chunk.samples, -1)
+                return self._reduced(apart), None
+            return np.array([self._score(columns.row(outputs, at), chunk, at) for at in range(chunk.samples)]), None
 
     def _score(self, output: Any, chunk: Chunk, at: int) -> float:
         sides = pairs(output, chunk.label_of(at), self.name, chunk.id_of(at))
@@ -155,7 +157,7 @@ class _Called(Scorer):
                 score = metric(output, label)
             except Exception as error:
                 raise _failed(self.name, chunk, at, error) from error
-            found[at] = score if type(score) in (float, bool, int) else _number(score, self.name, chunk, at)
+            found[at] = score if type(score) in (float, bool) else _number(score, self.name, chunk, at)
         return found, None
 
 
@@ -192,30 +194,19 @@ def name_of(metric: Any) -> str:
     return str(name).rpartition("<locals>.")[2][:120]
 
 
-def fingerprint_of(metric: Any) -> str:
-    """A hash of what can be seen of a metric's code: scores of an older version must not be mixed with new ones."""
-    kind = vars(type(metric))
-    code = getattr(metric, "__code__", None) or getattr(kind.get("observe", kind.get("__call__")), "__code__", None)
-    if code is None:
-        return ""
-    parts = (code.co_code, *(repr(one).encode() for one in (code.co_names, _constants(code))))
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-
-
-def _constants(code: Any) -> list[str]:
-    """Constants as they are written; those that are code by their own, as their text holds an address."""
-    return [f"{one.co_code!r}{_constants(one)}" if hasattr(one, "co_code") else repr(one) for one in code.co_consts]
-
-
 def _failed(name: str, chunk: Chunk, at: int, error: Exception) -> UsageError:
     text = f"metric {name!r} failed on sample {chunk.id_of(at)!r}: {type(error).__name__}: {error}"
     return UsageError(text[:600], hint="it is called with one sample's output and label")
 
 
 def _number(score: Any, name: str, chunk: Chunk, at: int) -> float:
-    if isinstance(score, np.ndarray | np.generic) and score.size == 1 and score.dtype.kind in "fiub":
-        return float(score.reshape(()))
-    if isinstance(score, SupportsFloat) and not isinstance(score, np.ndarray | np.generic):
-        return float(score)
-    told = f"an array of shape {score.shape}" if isinstance(score, np.ndarray) else f"{score!r:.60}"
+    try:
+        if isinstance(score, np.ndarray | np.generic):
+            if score.size == 1 and score.dtype.kind in "fiub":
+                return float(score.reshape(()))
+        elif isinstance(score, int | SupportsFloat):
+            return float(score)
+    except (ValueError, TypeError, ArithmeticError):
+        pass
+    told = f"an array of shape {score.shape}" if isinstance(score, np.ndarray) else shown(score)
     raise UsageError(f"metric {name!r} gave {told} for sample {chunk.id_of(at)!r}; a number, True or False is needed")

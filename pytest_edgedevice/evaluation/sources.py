@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.evaluation import columns
 from pytest_edgedevice.evaluation.dataset import NAME, ArrayDataset, Dataset, SampleDataset
 from pytest_edgedevice.evaluation.folder import folder_samples
 
@@ -89,6 +90,7 @@ def from_arrays(
     Raises:
         InputError: The numbers of samples differ, or two ids are the same.
     """
+    inputs, labels, ids, tags = (_plain(one) for one in (inputs, labels, ids, tags))
     return ArrayDataset(inputs, labels, _texts(ids), _tags(tags), name)
 
 
@@ -174,12 +176,18 @@ def _taken(arrays: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return found[0] if found else None
 
 
+def _plain(column: Any) -> Any:
+    """Columns of tables as arrays: those find their values by the names of rows, not by places."""
+    if isinstance(column, Mapping):
+        return {name: _plain(one) for name, one in column.items()}
+    return column.to_numpy() if hasattr(column, "to_numpy") else column
+
+
 def _texts(values: Any) -> Sequence[str] | None:
-    return None if values is None else [str(one) for one in values]
+    """The id of each sample; what is no list of them is left for the data set to refuse."""
+    return [str(one) for one in values] if columns.is_column(values) else values
 
 
 def _tags(values: Any) -> Sequence[Sequence[str]] | None:
-    """Tags of each sample; one text a sample, as an array holds them, is as many tags as it has words."""
-    if values is None:
-        return None
-    return [tuple(one.split()) if isinstance(one, str) else tuple(map(str, one)) for one in values]
+    """Tags of each sample; what is no list of them is left for the data set to refuse."""
+    return [columns.tags_of(one) for one in values] if columns.is_column(values) else values

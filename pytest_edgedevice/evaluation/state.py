@@ -7,28 +7,27 @@ last. Read with suspicion: a line that is none, such as the last one of a proces
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import hashlib
 import json
 import math
 import os
 import time
-from collections.abc import Mapping
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pytest_edgedevice.errors import InputError, UsageError
 from pytest_edgedevice.evaluation import columns
+from pytest_edgedevice.evaluation.hashing import hash_of
+from pytest_edgedevice.given import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_edgedevice.evaluation.dataset import Chunk
 
-SCHEMA = 1
+SCHEMA = 2
 OURS = b'{"key": {'
 """How such a file begins; nothing else is ever written over."""
 FOLDER = Path(".edgedevice") / "evaluations"
@@ -36,7 +35,6 @@ WORTH_S = 1.0
 """What has taken less is not worth a file: it is run again."""
 MOST_BYTES = 1 << 30
 MOST_AGE_S = 30 * 24 * 3600.0
-HASH_BYTES = 16
 
 
 class State:
@@ -75,9 +73,10 @@ class State:
             return
         whole = content[: content.rfind(b"\n") + 1]
         for line in whole[len(head) :].splitlines():
-            with contextlib.suppress(ValueError, TypeError, RecursionError):
-                name, kept = json.loads(line)
-                if not isinstance(kept, float | int) or math.isfinite(kept):
+            with contextlib.suppress(ValueError, TypeError, RecursionError, OverflowError):
+                name, kept, check = json.loads(line)
+                is_whole = check == _check(name, json.dumps(kept))
+                if is_whole and (not isinstance(kept, float | int) or math.isfinite(kept)):
                     self.known[bytes.fromhex(name)] = kept
         self._file.seek(len(whole))
         self._file.truncate()
@@ -87,7 +86,8 @@ class State:
         lines = []
         for name, one in zip(hashes, kept, strict=True):
             with contextlib.suppress(ValueError, TypeError):
-                lines.append(json.dumps([name.hex(), one], allow_nan=False) + "\n")
+                text = json.dumps(one, allow_nan=False)
+                lines.append(f'["{name.hex()}", {text}, {_check(name.hex(), text)}]\n')
         self._file.write("".join(lines).encode())
         self._file.flush()
 
@@ -120,12 +120,12 @@ class Resuming:
         self._state: State | None = None
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
         own = resume is None or isinstance(resume, bool)
-        self._path = FOLDER / f"{name}.jsonl" if own else Path(resume)  # type: ignore[arg-type]
+        self._path = FOLDER / f"{name}.jsonl" if own else _path_of(resume)
         if self._off:
             return
         if own:
             _forget_old(FOLDER)
-        if self._asked or self._path.exists():
+        if self._asked or os.path.exists(self._path):  # noqa: PTH110 - Path.exists raises where a folder is closed
             self._open()
 
     def hashes(self, chunk: Chunk) -> list[bytes] | None:
@@ -139,7 +139,7 @@ class Resuming:
         if self._state is None:
             return None
         try:
-            return [_hash(columns.row(chunk.inputs, at), chunk.label_of(at)) for at in range(chunk.samples)]
+            return [hash_of(columns.row(chunk.inputs, at), chunk.label_of(at)) for at in range(chunk.samples)]
         except TypeError as error:
             if self._asked:
                 raise InputError(
@@ -186,12 +186,25 @@ class Resuming:
         self._off = True
 
 
+def _check(name: str, text: str) -> int:
+    """A sum that shows whether a line was changed: a score of one digit less would look like any other."""
+    return zlib.crc32(f"{name} {text}".encode())
+
+
 def _lock(descriptor: int) -> None:
     try:
         import fcntl
     except ImportError:  # a system without: the last writer wins
         return
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _path_of(given: Any) -> Path:
+    """The file that was asked for."""
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise UsageError(f"resume must be a path, True, False or None, not {shown(given)}")
+    return Path(path)
 
 
 def _hide(folder: Path) -> None:
@@ -207,40 +220,3 @@ def _forget_old(folder: Path) -> None:
         for path in folder.glob("*.jsonl"):
             if time.time() - path.stat().st_mtime > MOST_AGE_S:
                 path.unlink()
-
-
-def _hash(*values: Any) -> bytes:
-    digest = hashlib.sha256()
-    for value in values:
-        _feed(digest, value)
-    return digest.digest()[:HASH_BYTES]
-
-
-def _feed(digest: Any, value: Any) -> None:
-    """Add a value, whose form is added too, so that no two values look alike.
-
-    Raises:
-        TypeError: It is no plain value.
-    """
-    if isinstance(value, np.ndarray | np.generic):
-        array = np.ascontiguousarray(value)
-        if array.dtype.hasobject:
-            raise TypeError(f"an array of {array.dtype} has no bytes of its own")
-        digest.update(f"a{array.dtype.str}{np.shape(value)}".encode())
-        digest.update(array.reshape(-1).view(np.uint8))
-    elif isinstance(value, Mapping):
-        digest.update(f"m{len(value)}".encode())
-        for key in sorted(value, key=str):
-            _feed(digest, str(key))
-            _feed(digest, value[key])
-    elif isinstance(value, list | tuple):
-        digest.update(f"l{len(value)}".encode())
-        for one in value:
-            _feed(digest, one)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        _feed(digest, {one.name: getattr(value, one.name) for one in dataclasses.fields(value)})
-    elif value is None or isinstance(value, str | bytes | int | float | bool):
-        text = repr(value).encode()
-        digest.update(f"v{len(text)}:".encode() + text)
-    else:
-        raise TypeError(f"a {type(value).__name__} is no plain value")

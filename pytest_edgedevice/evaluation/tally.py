@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.errors import InputError, UsageError
 from pytest_edgedevice.evaluation.result import Score, Worst
-from pytest_edgedevice.evaluation.scoring import Aggregated
+from pytest_edgedevice.evaluation.scoring import Aggregated, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +73,11 @@ class Moments(NamedTuple):
 
     def with_block(self, values: Floats) -> Moments:
         """With some more, by Chan's update."""
-        mean = float(values.mean())
+        with np.errstate(over="ignore"):  # an infinite mean has no bounds, and is told as no number
+            mean = float(values.mean())
         count, change = self.samples + len(values), mean - self.mean
-        squares = float(((values - mean) ** 2).sum()) + change * change * self.samples * len(values) / count
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = float(((values - mean) ** 2).sum()) + change * change * self.samples * len(values) / count
         return Moments(count, self.mean + change * len(values) / count, self.squares + squares)
 
 
@@ -93,14 +95,22 @@ class Kept:
     def score(self) -> Score:
         """The aggregate over all of them, and over as many drawn from them again and again."""
         count = len(self._kept)
-        value = float(self._aggregate.result(self._kept))
+        value = self._result(self._kept)
         generator = np.random.default_rng(0)
         redrawn = [self._redrawn(generator.integers(0, count, count)) for _ in range(REDRAWS if count > 1 else 0)]
         finite = sorted(one for one in redrawn if math.isfinite(one))
         return Score("aggregate", count, value, redrawn=tuple(finite), not_finite=int(not math.isfinite(value)))
 
     def _redrawn(self, places: npt.NDArray[np.int64]) -> float:
-        return float(self._aggregate.result([self._kept[at] for at in places]))
+        return self._result([self._kept[at] for at in places])
+
+    def _result(self, kept: Sequence[Any]) -> float:
+        try:
+            return float(self._aggregate.result(kept))
+        except Exception as error:
+            text = f"metric {name_of(self._aggregate)!r} failed over {len(kept):,} samples: "
+            raise UsageError(f"{text}{type(error).__name__}: {error}"[:600],
+                             hint="result(observations) gives one number") from error  # fmt: skip
 
 
 class Tally:
@@ -123,7 +133,8 @@ class Tally:
     def add(self, chunk: Chunk, scores: Floats, observations: Sequence[Any] | None) -> None:
         """Take the scores of one chunk."""
         self.samples += chunk.samples
-        self._sum += float(scores.sum())
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._sum += float(scores.sum())
         _put(self._all, scores, observations, None)
         self._note_worst(chunk, scores)
         members: dict[str, list[int]] = {}

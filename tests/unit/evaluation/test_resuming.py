@@ -86,8 +86,8 @@ def test_scores_and_hashes_are_all_that_is_kept(tmp_path: Path, model: NumpyMode
     cut(model, tmp_path / "state.jsonl", 10)
     head, *lines = [json.loads(line) for line in (tmp_path / "state.jsonl").read_text().splitlines()]
     assert head["key"]["model"] == model.info.sha256
-    assert [len(name) for name, _ in lines] == [32] * 10
-    assert [score for _, score in lines] == [float(at % 5 != 0) for at in range(10)]
+    assert [len(name) for name, *_ in lines] == [32] * 10
+    assert [score for _, score, _ in lines] == [float(at % 5 != 0) for at in range(10)]
     assert "photo" not in json.dumps(lines)
     assert (tmp_path / "state.jsonl").stat().st_mode & 0o777 == 0o600
 
@@ -126,17 +126,47 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path, model: NumpyModel) 
 
 @pytest.mark.parametrize(
     "line",
-    ['["zz", 1.0]', '["00", NaN]', "[" * 5000, "5", '{"a": 1}', '["{hash}", "1.0"]', '["{hash}", true]', "\\xff"],
+    ['["zz", 1.0, 1]', '["00", NaN, 1]', "[" * 5000, "5", '{"a": 1}', '["{hash}", "1.0", {sum}]', "\\xff"],
 )
 def test_lines_that_are_no_scores_count_for_nothing(tmp_path: Path, model: NumpyModel, line: str) -> None:
     path = tmp_path / "state.jsonl"
     cut(model, path)
     content = path.read_text().splitlines()
-    name = json.loads(content[1])[0]
-    kept = [content[0], line.replace("{hash}", name), *content[2:]]
+    name, _, checked = json.loads(content[1])
+    kept = [content[0], line.replace("{hash}", name).replace("{sum}", str(checked)), *content[2:]]
     path.write_text("\n".join(kept) + "\n")
     found = model.evaluate(samples, resume=path)
     assert (found.resumed, found.total.successes) == (29, 48)
+
+
+@pytest.mark.parametrize("score", ["0.5", "1" + 400 * "0", "[1.0]"])
+def test_a_score_that_was_changed_counts_for_nothing(tmp_path: Path, model: NumpyModel, score: str) -> None:
+    path = tmp_path / "state.jsonl"
+    cut(model, path)
+    path.write_text(path.read_text().replace(" 1.0,", f" {score},", 1))
+    found = model.evaluate(samples, resume=path)
+    assert (found.resumed, found.total.successes) == (29, 48)
+
+
+@pytest.mark.parametrize("path", [5, "", "a\0b", b"state"])
+def test_what_is_no_path_is_no_state(model: NumpyModel, path: Any) -> None:
+    with pytest.raises(UsageError, match="resume must be a path"):
+        model.evaluate(samples, resume=path)
+
+
+def test_a_result_that_fails_costs_no_sample(tmp_path: Path, model: NumpyModel) -> None:
+    class Share:
+        fails = True
+
+        def observe(self, output: Any, label: Any) -> bool:
+            return bool(output.argmax() == label)
+
+        def result(self, observations: Any) -> float:
+            return 1 / 0 if type(self).fails else float(np.mean(observations))
+
+    with pytest.raises(UsageError, match="metric 'Share' failed over 60 samples: ZeroDivisionError"):
+        model.evaluate(samples, Share(), resume=tmp_path / "state.jsonl")
+    assert len((tmp_path / "state.jsonl").read_text().splitlines()) == 61
 
 
 @pytest.mark.parametrize("content", [b"file,label\n", b"\x00\x01", b'{"schema": 1}\n'])

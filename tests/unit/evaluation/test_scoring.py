@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.evaluation.scoring import fingerprint_of, name_of, scorer_of
+from pytest_edgedevice.evaluation import MeanAveragePrecision
+from pytest_edgedevice.evaluation.scoring import scorer_of
 from tests.unit.evaluation.conftest import NumpyModel, one_hot
 
 if TYPE_CHECKING:
@@ -17,8 +20,15 @@ if TYPE_CHECKING:
 INPUTS = one_hot([0, 1, 2])
 
 
+class Unwilling:
+    """A number of several values, as tensors may be."""
+
+    def __float__(self) -> float:
+        raise TypeError
+
+
 def evaluated(metric: Any, labels: Any = (0, 1, 2), compute: Callable[[Any], Any] = lambda x: x) -> Any:
-    return NumpyModel(compute).evaluate({"x": INPUTS, "labels": list(labels)}, metric)
+    return NumpyModel(compute).evaluate({"x": INPUTS, "labels": labels}, metric)
 
 
 def test_top_k_counts_ties_as_sorting_does() -> None:
@@ -114,6 +124,9 @@ def test_a_score_that_is_no_number_is_counted_and_leaves_no_value(bad: float) ->
         (1j, "1j"),
         (np.zeros(2), r"shape \(2,\)"),
         (np.array("a"), "a"),
+        (10**400, "1000"),
+        (Decimal("sNaN"), "sNaN"),
+        (Unwilling(), "Unwilling"),
     ],
 )
 def test_a_result_of_another_type_is_refused_by_sample(result: Any, told: str) -> None:
@@ -146,13 +159,6 @@ def test_outputs_whose_shapes_vary_have_no_classes() -> None:
         evaluated("accuracy", compute=list)
 
 
-def test_another_code_has_another_fingerprint() -> None:
-    metrics = [lambda output, label: 0.5, lambda output, label: 0.25, lambda output, label: max(0, 1)]
-    assert len({fingerprint_of(one) for one in metrics}) == 3
-    assert fingerprint_of(metrics[0]) == fingerprint_of(metrics[0])
-    assert (fingerprint_of(max), name_of(max)) == ("", "max")
-
-
 def test_a_low_score_may_be_a_good_one() -> None:
     def cost(output: Any, label: Any) -> float:
         return float(label)
@@ -160,3 +166,50 @@ def test_a_low_score_may_be_a_good_one() -> None:
     cost.higher_is_better = False  # type: ignore[attr-defined]
     found = evaluated(cost)
     assert (found.higher_is_better, found.worst[0].id, found.value) == (False, "2", 1.0)
+
+
+@pytest.mark.parametrize("metric", ["mean_abs_error", "max_abs_error", "mean_squared_error"])
+@pytest.mark.parametrize(
+    "label", [np.full((3, 3), "a"), np.full((3, 3), None), np.full((3, 3), 1j), [[[1], [1, 2]]] * 3]
+)
+def test_errors_from_what_is_no_number_are_refused_by_sample(metric: str, label: Any) -> None:
+    with pytest.raises(UsageError, match=f"metric '{metric}': the label of sample '0' has shape"):
+        evaluated(metric, labels=label)
+
+
+def test_errors_of_outputs_without_values_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"the output \(0,\)"):
+        evaluated("max_abs_error", labels=np.zeros((3, 0)), compute=lambda x: x[:, :0])
+
+
+@pytest.mark.parametrize("as_column", [list, np.asarray])
+@pytest.mark.parametrize("label", [np.inf, 1e300])
+def test_errors_beyond_numbers_are_told_and_no_warning(label: float, as_column: Any) -> None:
+    labels = as_column(np.full((3, 3), label))
+    found = evaluated("mean_squared_error", labels=labels, compute=lambda x: x + np.float32(np.inf))
+    assert (math.isnan(found.value), found.total.not_finite) == (True, 3)
+
+
+@pytest.mark.parametrize("label", [np.full((3, 3), "a"), np.full((3, 3), np.nan)])
+def test_labels_that_are_no_outputs_are_refused(label: Any) -> None:
+    with pytest.raises(UsageError, match="are no class numbers"):
+        evaluated("accuracy", labels=label)
+
+
+@pytest.mark.parametrize("scores", [(1e308, 1e308, 1e308), (1e308, -1e308, 0.5), (math.inf, -math.inf, 0.5)])
+def test_scores_beyond_numbers_have_no_bounds(scores: tuple[float, ...]) -> None:
+    each = iter(scores)
+    found = evaluated(lambda output, label: next(each), labels=[0, 1, 2])
+    assert found.total.bounds(0.95) == (None, None)
+
+
+@pytest.mark.parametrize("options", [{"ious": ()}, {"ious": (0.0,)}, {"ious": (2,)}, {"ious": "a"}, {"decode": None}])
+def test_a_map_that_cannot_be_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="must be"):
+        MeanAveragePrecision(**{"decode": list, **options})
+
+
+def test_boxes_whose_score_is_no_number_have_no_map() -> None:
+    metric = MeanAveragePrecision(lambda output: ([[0, 0, 1, 1]], [math.nan]))
+    with pytest.raises(UsageError, match="failed on sample '0': ValueError: the score of a box is NaN"):
+        evaluated(metric, labels=[([[0, 0, 1, 1]],)] * 3)

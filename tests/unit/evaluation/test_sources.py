@@ -241,3 +241,46 @@ class TestFolder:
         (folder / "labels.csv").write_bytes(b"file\n\xff\xfe")
         with pytest.raises(InputError, match="cannot read the labels"):
             from_folder(folder, lambda path: np.zeros(1))
+
+
+@pytest.mark.parametrize("what", ["labels", "ids", "tags", "image"])
+@pytest.mark.parametrize("value", [5, np.array(5), {1, 2}, (one for one in (1, 2)), "text"])
+def test_what_has_no_value_for_each_sample_is_refused(what: str, value: Any) -> None:
+    arrays = {"image": np.zeros((2, 3), np.float32), "labels": [0, 1], what: value}
+    with pytest.raises(InputError, match="must be an array or a list with one value a sample"):
+        as_dataset(arrays)
+
+
+def test_tags_of_any_kind_are_texts() -> None:
+    given = [None, "night rain", np.str_("night"), 5, np.int64(5), ("a", 1), np.array(["a", "b"]), np.array("a")]
+    wanted = [(), ("night", "rain"), ("night",), ("5",), ("5",), ("a", "1"), ("a", "b"), ("a",)]
+    found = as_dataset({"image": np.zeros((8, 3)), "tags": given})
+    assert [tags for chunk in found.chunks(lambda: 8) for tags in chunk.tags or ()] == wanted
+
+
+def test_samples_may_have_no_id_and_tags_that_are_no_texts() -> None:
+    samples = [Sample(np.zeros(3), 0, None, None), Sample(np.zeros(3), 0, 7, (1, [2]))]  # type: ignore[arg-type]
+    (chunk,) = as_dataset(samples).chunks(lambda: 8)
+    assert (chunk.tags, chunk.id_of(0), chunk.id_of(1)) == ([(), ("1", "[2]")], "0", "7")
+
+
+def test_columns_of_tables_are_told_by_place() -> None:
+    class Series:
+        """As of a table whose rows are called 5 and 6."""
+
+        def to_numpy(self) -> Any:
+            return np.array([1, 2])
+
+    (chunk,) = as_dataset({"image": np.zeros((2, 3)), "labels": Series()}).chunks(lambda: 8)
+    assert [chunk.label_of(at) for at in (0, 1)] == [1, 2]
+
+
+@pytest.mark.parametrize("given", [None, 5])
+def test_a_function_that_gives_no_samples_is_refused(given: Any) -> None:
+    with pytest.raises(InputError, match="the function gave"):
+        list(as_dataset(lambda: given).chunks(lambda: 8))
+
+
+def test_samples_of_one_input_with_and_without_its_name_are_refused() -> None:
+    with pytest.raises(InputError, match="different names of inputs"):
+        list(as_dataset([({"x": np.zeros(3)}, 0), (np.zeros(3), 0)]).chunks(lambda: 8))
