@@ -86,7 +86,7 @@ def _address(text: str) -> tuple[str, int]:
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
-    if not host or not port or parts.netloc != text:
+    if not host or not port or parts.netloc != text or "@" in text:
         raise UsageError(f"{text!r} is no HOST:PORT", hint="such as 127.0.0.1:9000 or [::1]:9000")
     return host, port
 

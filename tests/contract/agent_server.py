@@ -125,6 +125,11 @@ def reads_nan_in_headers() -> None:
     _replace(wire, "_refuse_constant", float)
 
 
+def stays_when_nobody_is_left() -> None:
+    """It does not end with its input."""
+    _replace(main, "_vanish", lambda _folder: None)
+
+
 def has_another_engine() -> None:
     """It is an app that knows none of our models by the name of its engine."""
     _replace(session.Session, "hello", lambda agent: {**HELLO(agent), "engines": {"coreml": "8"}})
@@ -132,7 +137,7 @@ def has_another_engine() -> None:
 
 def serves_one_at_a_time() -> None:
     """Whoever connects meanwhile waits: a lock that the first holds until it ends."""
-    lock = os.open(f"{tempfile.gettempdir()}/{os.getppid()}.one-client", os.O_CREAT | os.O_RDWR)
+    lock = os.open(f"{sys.argv[1]}/one-client", os.O_CREAT | os.O_RDWR)
     fcntl.flock(lock, fcntl.LOCK_EX)
 
 
@@ -151,7 +156,7 @@ FAULTS: dict[str, Callable[[], object]] = {
     for fault in (
         *(right, silent, speaks_version_2, takes_any_hash, misses_in_its_own_words, drops_a_bit_of_int16, keeps_state),
         *(counts_what_settles, counts_in_picoseconds, dies_of_nan, reads_nan_in_headers, stays_after_bye),
-        *(has_another_engine, serves_one_at_a_time),
+        *(stays_when_nobody_is_left, has_another_engine, serves_one_at_a_time),
     )
 }
 
@@ -185,4 +190,8 @@ def _become_agent(connection: socket.socket, fault: Callable[[], object], folder
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2:])
+    os.setpgid(0, 0)
+    try:
+        serve(sys.argv[1], sys.argv[2:])
+    finally:
+        os.killpg(0, signal.SIGKILL)  # some agents never end by themselves

@@ -126,6 +126,31 @@ def test_an_agent_that_does_not_leave_is_told(ports: dict[str, int]) -> None:
     assert outcome.came == "the reply to bye, and then it lived on for 3 s"
 
 
+def test_an_agent_that_outlives_its_host_is_told(ports: dict[str, int]) -> None:
+    agent = by_tcp(ports["stays_when_nobody_is_left"])
+    (outcome,) = tried(agent, "It ends when its input does", timeout_s=3)
+    assert (outcome.sent, outcome.came) == ("the end of its input", "nothing: it lived on for 3 s")
+
+
+@pytest.mark.parametrize(
+    ("program", "check", "came"),
+    [
+        ("main(sys.argv[1:]); sys.exit(3)", "It ends after bye", "the reply to bye, and then exit status 3"),
+        (
+            "main(sys.argv[1:])",
+            "Another magic ends the conversation",
+            "the error, and then exit status 0 instead of 65",
+        ),
+        ("main(sys.argv[1:-1])", ONLY_A_COMMAND, "the folder is still there, with 1 file"),
+    ],
+)
+def test_how_a_command_ends_is_seen(tmp_path: Path, program: str, check: str, came: str) -> None:
+    start = f"import sys; from pytest_edgedevice.agent.main import main; {program}"
+    command = [sys.executable, "-c", start, "--folder", "{folder}", "--wipe"]
+    (outcome,) = tried(CommandAgent(command, tmp_path), check)
+    assert (outcome.status, outcome.came) == ("FAILED", came)
+
+
 def test_one_client_at_a_time_is_right_too(ports: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Who connects meanwhile waits; that two models are loaded at a time is then not offered."""
     monkeypatch.setattr(endings, "SECOND_S", 0.3)

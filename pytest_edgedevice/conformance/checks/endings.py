@@ -79,7 +79,8 @@ def wiped(bench: Bench) -> None:
     talk.sent = "a part of a blob, and then the end of its input"
     _hang_up(talk)
     if folder is not None and folder.exists():
-        raise PromiseError(f"the folder is still there, with {len(list(folder.iterdir()))} files")
+        left = len(list(folder.iterdir()))
+        raise PromiseError(f"the folder is still there, with {left} {'file' if left == 1 else 'files'}")
 
 
 @ENDINGS.check(section="load", says="One model an agent, once")
