@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from pytest_edgedevice.checks import close as closes
-from pytest_edgedevice.checks import close_numbers, close_text, latency_text, limits
+from pytest_edgedevice.checks import close_numbers, close_text, latency_asked, latency_text, limits
 from pytest_edgedevice.checks import latency as latencies
 from pytest_edgedevice.checks.accuracy import AccuracyChecks
 from pytest_edgedevice.checks.blamed import compared
@@ -167,8 +167,8 @@ class EdgeCheck(AccuracyChecks, Comparing, StageChecks, VariantChecks, WatchingC
         __tracebackhide__ = True
         check_loaded(model, "measure")
         optional = {"sustained_s": sustained_s, "max_runs": max_runs}
-        asked = latencies.asked_for(
-            latencies.budgets_of({0.5: p50_ms, 0.9: p90_ms, 0.95: p95_ms, 0.99: p99_ms}, quantiles_ms),
+        asked = latency_asked.asked_for(
+            latency_asked.budgets_of({0.5: p50_ms, 0.9: p90_ms, 0.95: p95_ms, 0.99: p99_ms}, quantiles_ms),
             {"load": load_ms, "first": first_ms, "cold": cold_ms},
             confidence=confidence,
             allow_emulated=allow_emulated,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.checks.faster_text import FEWEST_BLOCKS, failure_text, verdict_of
-from pytest_edgedevice.checks.latency import EMULATED, check_confidence, is_emulated
+from pytest_edgedevice.checks.latency import EMULATED, is_emulated
+from pytest_edgedevice.checks.latency_asked import check_confidence
 from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import Settling
 from pytest_edgedevice.errors import UsageError

@@ -1,29 +1,25 @@
 """Latency budgets: one measurement, every budget judged on its series.
 
-Texts and evidence are in ``latency_text``, budgets of single observations in ``singles``.
+What was asked is in ``latency_asked``, texts and evidence in ``latency_text``, budgets of single
+observations in ``singles``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.given import shown
-from pytest_edgedevice.metrics.latency import explained, judge_run, quantile_name
+from pytest_edgedevice.metrics.latency import explained, judge_run
 from pytest_edgedevice.validity import spoiling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from pytest_edgedevice.checks.latency_asked import Asked
     from pytest_edgedevice.checks.seams import Measurable
     from pytest_edgedevice.values import Regression, Timing, Verdict
 
-LEAST_CONFIDENCE = 0.5
-MOST_MS = 1e12
 GLIMPSE_S = 1.0
 """How long times are taken that will not be judged, seconds."""
 EMULATED = "the device is emulated, so its times say nothing; allow_emulated=True judges them all the same"
@@ -58,69 +54,6 @@ class HasVerdict(Protocol):
     @property
     def verdict(self) -> Verdict:
         """Its verdict."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a latency check was asked, checked.
-
-    Attributes:
-        budgets: Quantile and milliseconds, the quantile that needs most runs first.
-        singles: Budgets of single observations: ``load``, ``first`` or ``cold``, and milliseconds.
-        confidence: Of each verdict.
-        limits: Options for ``measure`` that differ from its own.
-        allow_emulated: Whether times of an emulated device count.
-    """
-
-    budgets: tuple[tuple[float, float], ...]
-    singles: tuple[tuple[str, float], ...]
-    confidence: float
-    limits: Mapping[str, Any]
-    allow_emulated: bool
-
-
-def budgets_of(named: Mapping[float, float | None], others: Any) -> dict[float, float | None]:
-    """All budgets by quantile.
-
-    Raises:
-        UsageError: ``others`` is no mapping, or has a quantile that is named already.
-    """
-    if others is not None and not isinstance(others, Mapping):
-        raise UsageError(f"quantiles_ms must map quantiles to milliseconds, e.g. {{0.999: 5}}, not {shown(others)}")
-    for quantile in others or ():
-        if named.get(quantile) is not None:
-            raise UsageError(f"{quantile_name(quantile)} has two budgets: its own, and one in quantiles_ms")
-    return {**named, **(others or {})}
-
-
-def asked_for(
-    quantiles: Mapping[float, float | None],
-    singles: Mapping[str, float | None],
-    *,
-    confidence: float,
-    allow_emulated: bool,
-    **limits: Any,
-) -> Asked:
-    """Check what was asked.
-
-    Raises:
-        UsageError: No budget was given, or a number is out of its range.
-    """
-    budgets = [(quantile, budget) for quantile, budget in quantiles.items() if budget is not None]
-    points = [(what, budget) for what, budget in singles.items() if budget is not None]
-    if not budgets and not points:
-        raise UsageError("latency needs a budget", hint="give one or more of p50_ms, p90_ms, p95_ms, p99_ms")
-    for quantile, _ in budgets:
-        check_quantile(quantile)
-    for name, budget in [(f"{quantile_name(q)}_ms", b) for q, b in budgets] + [(f"{w}_ms", b) for w, b in points]:
-        if not (_positive(budget) and budget < MOST_MS):
-            raise UsageError(f"{name} must be a positive number of milliseconds up to {MOST_MS:g}, not {shown(budget)}")
-    check_confidence(confidence)
-    for name in ("max_s", "sustained_s"):
-        if name in limits:
-            limits[name] = _seconds(name, limits[name])
-    plain = sorted(((quantile, float(budget)) for quantile, budget in budgets), reverse=True)
-    return Asked(tuple(plain), tuple((what, float(one)) for what, one in points), confidence, limits, allow_emulated)
 
 
 def take(
@@ -224,39 +157,6 @@ def _judge(timing: Timing, quantile: float, budget_ms: float, *, measured: bool)
         reason = _one_line(timing.reason) or "the series never settled, so it shows nothing"
         return dataclasses.replace(one, verdict="inconclusive", reason=reason, needed="")
     return one
-
-
-def check_quantile(quantile: Any) -> None:
-    """Refuse what is no quantile.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not (_positive(quantile) and quantile < 1):
-        raise UsageError(f"a quantile must be between 0 and 1, e.g. 0.95, not {shown(quantile)}")
-
-
-def check_confidence(confidence: Any) -> None:
-    """Refuse what is no confidence; below one half a bound is on the wrong side of the estimate.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not (_positive(confidence) and LEAST_CONFIDENCE <= confidence < 1):
-        raise UsageError(f"confidence must be from {LEAST_CONFIDENCE} to below 1, e.g. 0.95, not {shown(confidence)}")
-
-
-def _seconds(name: str, value: Any) -> float:
-    if not _positive(value):
-        raise UsageError(f"{name} must be a positive number of seconds, not {shown(value)}")
-    return float(value)  # also of numpy
-
-
-def _positive(value: float) -> bool:
-    try:
-        return math.isfinite(value) and value > 0 and not isinstance(value, bool)
-    except (TypeError, OverflowError):
-        return False
 
 
 def _one_line(text: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.checks.budgets import disturbance_numbers, limit_of, void_of
 from pytest_edgedevice.checks.budgets_text import where_text
-from pytest_edgedevice.checks.latency import check_confidence, check_quantile, gravest
+from pytest_edgedevice.checks.latency import gravest
+from pytest_edgedevice.checks.latency_asked import check_confidence, check_quantile
 from pytest_edgedevice.checks.latency_text import far_beyond
 from pytest_edgedevice.checks.seams import check_loaded
 from pytest_edgedevice.checks.settling import Settling

@@ -55,7 +55,7 @@ def sample_quantile(samples_ns: Series, quantile: float) -> float:
 
 def quantile_name(quantile: float) -> str:
     """``p95`` for 0.95, ``p99.9`` for 0.999."""
-    return f"p{quantile * 100:.6g}"
+    return f"p{quantile * 100:.10g}"
 
 
 def interval_text(lower_ns: float | None, upper_ns: float | None) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPLAYED = "replayed"
 MOST_MS = 1e12
-LEAST_CONFIDENCE = 0.5
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.999999
 NEVER_SETTLED = "the recorded series never settled, so it shows nothing"
 
 
@@ -76,8 +76,9 @@ def _check(budget_ms: float | None, *, quantile: float, confidence: float) -> No
     for name, value in (("quantile", quantile), ("confidence", confidence)):
         if not (is_number(value) and 0 < value < 1):
             raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {shown(value)}")
-    if confidence < LEAST_CONFIDENCE:
-        raise InputError(f"confidence must be {LEAST_CONFIDENCE} or more, e.g. 0.95, not {shown(confidence)}")
+    if not LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE:
+        limits = f"from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}"
+        raise InputError(f"confidence must be {limits}, e.g. 0.95, not {shown(confidence)}")
     if budget_ms is not None and not (is_number(budget_ms) and 0 < budget_ms < MOST_MS):
         raise InputError(
             f"a latency budget must be a positive number of milliseconds up to {MOST_MS:g}, not {shown(budget_ms)}"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Fact
 
 MIN_TICKS = 20
+MOST_CONFIDENCE = 0.999999
+"""Beyond it numbers of 64 bits cannot tell a look's share of the error from none."""
 LEAST_CONFIDENCE = 0.5
 """Below it a bound is on the wrong side of the estimate, and a series over its budget would pass."""
 MAX_SUSTAINED_S = 24 * 3600.0
@@ -173,8 +175,9 @@ def _plan(
     for name, value in (("quantile", quantile), ("confidence", confidence)):
         if not (is_number(value) and 0 < value < 1):
             raise InputError(f"{name} must lie between 0 and 1, e.g. 0.95, not {shown(value)}")
-    if confidence < LEAST_CONFIDENCE:
-        raise InputError(f"confidence must be {LEAST_CONFIDENCE} or more, e.g. 0.95, not {shown(confidence)}")
+    if not LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE:
+        limits = f"from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}"
+        raise InputError(f"confidence must be {limits}, e.g. 0.95, not {shown(confidence)}")
     if budget_ms is not None and not (is_number(budget_ms) and 0 < budget_ms < MOST_MS):
         raise InputError(
             f"a latency budget must be a positive number of milliseconds up to {MOST_MS:g}, not {shown(budget_ms)}"
@@ -188,9 +191,9 @@ def _plan(
         raise InputError(f"max_runs must be {MOST_RUNS:,} at most, not {shown(max_runs)}: a record holds no more")
     least = runs_needed(quantile, confidence)
     if budget_ms is not None and max_runs < least:
+        remedy = f"allow at least max_runs={least}" if least <= MOST_RUNS else "ask for a quantile that fewer runs show"
         raise InputError(
-            f"{max_runs} runs cannot show {quantile_name(quantile)} with {confidence * 100:g} % confidence",
-            hint=f"allow at least max_runs={least}",
+            f"{max_runs} runs cannot show {quantile_name(quantile)} with {confidence * 100:g} % confidence", hint=remedy
         )
     looks = plan_looks(quantile=quantile, confidence=confidence, min_runs=min_runs, max_runs=max_runs)
     if budget_ms is None:

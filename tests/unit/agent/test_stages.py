@@ -120,6 +120,15 @@ def send(talk: Talk, source: str) -> str:
     return sha256
 
 
+def test_code_that_changes_its_sample_in_place_is_given_the_same_one_in_every_run(tmp_path: Path) -> None:
+    clock = Clock()
+    engine = StandIn(clock, 1.0)
+    stages = module(tmp_path, "def preprocess(inputs):\n    inputs['x'] /= 2\n    return inputs\n")
+    given = {"x": np.full((1, 2), 8, np.float32)}
+    run_stages(engine, stages, given, runs=3, settle=0, max_ns=10**12, invoke=engine.invoke, clock=clock.read)
+    assert [one for one in engine.seen if one.startswith("given")] == ["given 4"] * 3
+
+
 def test_a_session_runs_a_module_that_was_sent(talk: Talk) -> None:
     talk.load("add_float32")
     source = "def preprocess(i):\n    return {'a': i['photo'], 'b': i['photo']}\n"

@@ -7,6 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from pytest_edgedevice.checks import CheckFailed, EdgeCheck, InconclusiveWarning
@@ -168,7 +169,7 @@ def test_a_check_without_a_budget_is_misuse(check: EdgeCheck, recorded: list[Evi
     assert recorded == []
 
 
-@pytest.mark.parametrize("bad", [0, -5, math.nan, math.inf, "fast"])
+@pytest.mark.parametrize("bad", [0, -5, math.nan, math.inf, "fast", 10**400])
 @pytest.mark.parametrize("name", ["p50_ms", "max_s", "confidence"])
 def test_numbers_out_of_range_are_misuse_before_anything_is_measured(
     check: EdgeCheck, make_model: Make, name: Any, bad: Any
@@ -216,6 +217,23 @@ def test_any_quantile_can_have_a_budget(check: EdgeCheck, recorded: list[Evidenc
 def test_a_quantile_that_is_none_is_misuse(check: EdgeCheck, make_model: Make, quantile: Any) -> None:
     with pytest.raises(UsageError, match="a quantile must be between 0 and 1"):
         check.latency(make_model(SERIES), quantiles_ms={quantile: 5})
+
+
+def test_more_budgets_than_a_record_takes_are_misuse(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(UsageError, match="up to 100 budgets, not 101"):
+        check.latency(make_model(SERIES), quantiles_ms={number / 200: 5.0 for number in range(1, 102)})
+
+
+def test_a_confidence_that_no_float_tells_from_certainty_is_misuse(check: EdgeCheck, make_model: Make) -> None:
+    with pytest.raises(UsageError, match=r"from 0\.5 to 0\.999999"):
+        check.latency(make_model(SERIES), p95_ms=5, confidence=1 - 1e-15)
+
+
+def test_numbers_of_numpy_are_budgets(check: EdgeCheck, make_model: Make) -> None:
+    model = make_model(SERIES)
+    budget: Any = np.float32(500)
+    check.latency(model, p95_ms=budget)
+    assert type(model.asked[0]["budget_ms"]) is float
 
 
 @pytest.mark.parametrize("others", [[0.95], 5, "p95"])

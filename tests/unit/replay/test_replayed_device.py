@@ -137,7 +137,7 @@ def test_what_took_the_verdict_away_then_does_so_now(tmp_path: Path, change: dic
     ("asked", "text"),
     [
         ({"budget_ms": 0}, "positive number of milliseconds"),
-        ({"budget_ms": 5, "confidence": 0.4}, "confidence must be 0.5 or more"),
+        ({"budget_ms": 5, "confidence": 0.4}, "confidence must be from 0.5 to 0.999999"),
         ({"budget_ms": True}, "positive number of milliseconds"),
         ({"quantile": 1}, "quantile must lie between"),
         ({"confidence": "0.9"}, "confidence must lie between"),

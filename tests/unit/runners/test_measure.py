@@ -141,6 +141,8 @@ def test_a_series_that_never_settles_but_never_kept_the_budget_fails() -> None:
 
 
 def test_a_cap_below_what_the_quantile_needs_is_refused_with_the_number() -> None:
+    with pytest.raises(InputError, match=r"p99\.99999 .*\n.* a quantile that fewer runs show"):
+        taken(ScriptedAgent(jitter(MS)), budget_ms=1, quantile=0.9999999)
     with pytest.raises(InputError, match="max_runs=59"):
         taken(ScriptedAgent(jitter(MS)), budget_ms=10, max_runs=50)
 
@@ -186,6 +188,7 @@ def test_the_time_limit_ends_the_series(monkeypatch: pytest.MonkeyPatch) -> None
         {"quantile": 1},
         {"quantile": float("nan")},
         {"confidence": 1.5},
+        {"confidence": 1 - 1e-15},
         {"budget_ms": 0},
         {"budget_ms": -1},
         {"budget_ms": float("nan")},
