@@ -101,7 +101,8 @@ def _read_model(path: Path) -> Model:
 
 
 def _chosen(only: Sequence[str]) -> list[Check]:
-    chosen = [check for check in CHECKS if not only or any(text in f"{check.group}: {check.name}" for text in only)]
+    wanted = [text.casefold() for text in only] or [""]
+    chosen = [one for one in CHECKS if any(text in f"{one.group}: {one.name}".casefold() for text in wanted)]
     if not chosen:
         groups = ", ".join(dict.fromkeys(check.group for check in CHECKS))
         raise UsageError(f"no check has {' or '.join(map(repr, only))} in its name", hint=f"groups are {groups}")

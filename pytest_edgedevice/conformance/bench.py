@@ -134,7 +134,9 @@ class Bench:
 
     def load(self, talk: Talk, model: Model) -> Loaded:
         """Load what is there."""
-        number = talk.send("load", sha256=model.sha256, **FIELDS)
+        # the processor computes ours to the bit; what runs the caller's own is the agent's choice
+        delegate = "default" if model in self.own_models else "cpu"
+        number = talk.send("load", sha256=model.sha256, **{**FIELDS, "delegate": delegate})
         header = talk.receive(timeout_s=self._load_timeout_s).header
         if header.get("op") == "error" and header.get("kind") in ("model", "delegate") and not self._has_to_load(model):
             raise NotOfferedError(f"the engine refuses {model.name}: {shown(header.get('message'))}")

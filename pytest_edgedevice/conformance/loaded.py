@@ -58,7 +58,14 @@ class Loaded:
         Raises:
             PromiseError: The reply is not what was announced.
         """
-        number = self.talk.send("run", *buffers, samples=samples, tensors=list(entries))
+        return self.outputs_of(self.send(samples, entries, buffers), samples)
+
+    def send(self, samples: int, entries: Sequence[Header], buffers: Sequence[Buffer]) -> int:
+        """Ask for a run without waiting; its number."""
+        return self.talk.send("run", *buffers, samples=samples, tensors=list(entries))
+
+    def outputs_of(self, number: int, samples: int) -> dict[str, TensorPart]:
+        """What came of a run; as ``run``."""
         frame = self.talk.reply("run", number, max_reply_bytes=self._most_bytes(samples))
         if frame.header.get("samples") != samples:
             raise PromiseError(f"samples {shown(frame.header.get('samples'))} in the reply")

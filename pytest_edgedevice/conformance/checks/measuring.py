@@ -113,7 +113,7 @@ def resources(bench: Bench) -> None:
         found = reply.get(name)
         reason = problems.get(name) if isinstance(problems, dict) else None
         told = isinstance(found, dict) and type(found.get(field)) in (int, float) and found[field] > 0
-        if told == bool(reason) or (found is not None and not told):
+        if not told and (found is not None or not reason):
             raise PromiseError(f"{name!r}: {shown(found)}, and the problem {shown(reason)}")
 
 

@@ -22,6 +22,8 @@ RUNNING = Group("running")
 SECTION = "run [p]"
 BYTES = "The reply holds the bytes that the engine produced"
 BIG = 1 << 20
+BIG_ENTRIES = (describe("x", "float32", (1, 1, BIG)),)
+MOST_AHEAD = 8
 MANY = 5000
 
 
@@ -55,7 +57,7 @@ def many(bench: Bench) -> None:
 
 def _adds(bench: Bench, samples: int) -> None:
     loaded = bench.loaded(bench.tflite("add_float32"))
-    numbers = range(4 * samples)
+    numbers = [number % 64 for number in range(4 * samples)]
     a, b = pack("float32", numbers), pack("float32", [10 * number for number in numbers])
     entries = [describe(name, "float32", (samples, 1, 4)) for name in ("a", "b")]
     found = loaded.run(samples, entries, [a, b])
@@ -108,10 +110,29 @@ def not_a_number(bench: Bench) -> None:
 def big(bench: Bench) -> None:
     """Tensors of 4 MiB pass both ways."""
     loaded = bench.loaded(bench.tflite("big"))
+    given, expected = _big_tensors()
+    _equal(loaded.run(1, BIG_ENTRIES, [given]), "y", expected)
+
+
+@RUNNING.check(
+    section="The stream",
+    says="An agent must go on reading requests while it computes or writes, at least `window` of them",
+)
+def big_ahead(bench: Bench) -> None:
+    """Requests of 4 MiB are read while replies of 4 MiB wait."""
+    loaded = bench.loaded(bench.tflite("big"))
+    given, expected = _big_tensors()
+    window = loaded.talk.hello.get("window")
+    allowed = min(window, MOST_AHEAD) if type(window) is int and window >= 1 else 1
+    numbers = [loaded.send(1, BIG_ENTRIES, [given]) for _ in range(allowed)]
+    for number in numbers:
+        _equal(loaded.outputs_of(number, 1), "y", expected)
+
+
+def _big_tensors() -> tuple[bytes, bytes]:
+    """A large input and what comes out of it."""
     period = (0.5, 1, -2, 3)
-    given = pack("float32", period) * (BIG // 4)
-    found = loaded.run(1, [describe("x", "float32", (1, 1, BIG))], [given])
-    _equal(found, "y", pack("float32", [-one for one in period]) * (BIG // 4))
+    return pack("float32", period) * (BIG // 4), pack("float32", [-one for one in period]) * (BIG // 4)
 
 
 @RUNNING.check(section="Tensors", says="samples along a new first axis")

@@ -30,9 +30,9 @@ SUM_ENTRY = {"name": "sum", "dtype": "float32", "shape": [1, 1, 4]}
 MISSING = "A model that is not there is missing"
 
 
-def tried(folder: Path, check: str, change: Any) -> Outcome:
+def tried(folder: Path, check: str, change: Any, *, timeout_s: float = PATIENCE_S) -> Outcome:
     (chosen,) = (one for one in CHECKS if one.name == check)
-    bench = Bench(Mutant(folder, change), timeout_s=PATIENCE_S, load_timeout_s=PATIENCE_S)
+    bench = Bench(Mutant(folder, change), timeout_s=timeout_s, load_timeout_s=PATIENCE_S)
     (outcome,) = try_all(bench, [chosen])
     return outcome
 
@@ -120,6 +120,13 @@ def test_numbers_that_cannot_be_are_told(tmp_path: Path, check: str, operation: 
 def test_an_end_of_the_stream_is_told(tmp_path: Path, operation: str, came: str) -> None:
     outcome = tried(tmp_path, ONE, lambda header, payload: None if header["op"] == operation else (header, payload))
     assert (outcome.status, outcome.came) == ("FAILED", came)
+
+
+def test_an_agent_that_reads_only_when_it_has_written_is_told(tmp_path: Path) -> None:
+    """Both ends would wait for each other."""
+    check = "Requests of 4 MiB are read while replies of 4 MiB wait"
+    outcome = tried(tmp_path, check, lambda header, payload: (header, payload), timeout_s=2)
+    assert (outcome.status, outcome.came) == ("FAILED", "silence: it did not read what was sent within 2 s")
 
 
 def test_another_byte_of_an_output_is_shown(tmp_path: Path) -> None:
