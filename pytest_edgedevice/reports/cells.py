@@ -27,7 +27,7 @@ def outcome_of(record: Record) -> str:
         return "skipped"
     if record["check"] == "device" or (record.get("outcome") == "infra" and record["verdict"] != "fail"):
         return "infra"
-    return {"pass": "passed", "fail": "failed"}.get(record["verdict"], str(record["verdict"]))
+    return {"pass": "passed", "fail": "failed"}.get(record["verdict"], "inconclusive")  # as a word of others, too
 
 
 def cells_of(record: Record) -> dict[str, str]:

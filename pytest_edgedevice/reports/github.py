@@ -9,7 +9,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import InfraError
-from pytest_edgedevice.reports.cells import SEVERITY, clean
+from pytest_edgedevice.records.writing import write_text
+from pytest_edgedevice.reports.cells import SEVERITY, clean, outcome_of
 from pytest_edgedevice.reports.rows import COLUMNS, rows
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
     from pytest_edgedevice.reports.rows import Row
 
-MOST_BYTES = 900_000
-"""Of one summary; a job's steps share GitHub's limit of 1 MiB each."""
+MOST_BYTES = 1_000_000
+"""Of one step's file; several runs of a step share GitHub's limit of 1 MiB."""
 MOST_ROWS = 500
 MOST_MESSAGES = 50
 MOST_MESSAGE_CHARS = 2000
@@ -28,12 +29,13 @@ MARKS = {"passed": "✅", "skipped": "⏭️", "inconclusive": "⚠️", "failed
 _SPECIAL = str.maketrans({sign: f"&#{ord(sign)};" for sign in "&<>|`*_[]()!#~@\\:"})
 
 
-def summary(records: Sequence[Record], *, title: str = "Edge devices") -> str:
+def summary(records: Sequence[Record], *, title: str = "Edge devices", most_bytes: int = MOST_BYTES) -> str:
     """Markdown of all records; empty without any.
 
     Args:
         records: Records of schema 1.
         title: Heading.
+        most_bytes: About the length that it may have; heading and counts are told in any case.
     """
     found = sorted(rows(records), key=lambda row: -SEVERITY.get(row.outcome, max(SEVERITY.values())))
     if not found:
@@ -41,21 +43,29 @@ def summary(records: Sequence[Record], *, title: str = "Edge devices") -> str:
     names = [name for name in COLUMNS if any(row.cells.get(name) for row in found)]
     head = [f"## {title}", "", _counts(found), "", _line(names), _line(["---"] * len(names))]
     lines = [_line([_cell(row, name) for name in names]) for row in found[:MOST_ROWS]]
-    kept = _fitting(lines, MOST_BYTES // 2)
+    kept = _fitting(lines, most_bytes // 2)
     left = len(found) - len(kept)
     more = ["", f"{left} more rows are in the report's artifact."] if left else []
-    return "\n".join([*head, *kept, *more, "", *_fitting(_messages(records), MOST_BYTES // 4)]) + "\n"
+    messages = _messages(records)
+    told = _fitting(messages[:MOST_MESSAGES], most_bytes // 4)
+    unsaid = len(messages) - len(told)
+    rest = [f"{unsaid} more messages are in the report's artifact."] if unsaid else []
+    return "\n".join([*head, *kept, *more, "", *told, *rest]) + "\n"
 
 
 def append_summary(records: Sequence[Record], path: Path) -> None:
-    """Add a summary to what other steps of the job wrote; nothing without records.
+    """Add a summary to what is there, in the room that it leaves; nothing without records.
 
     Raises:
-        InfraError: The file cannot be written.
+        InfraError: The file cannot be written; or it is a pipe that nobody reads.
     """
     try:
+        if path.exists() and not path.is_file():
+            write_text(path, summary(records))
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            file.write(summary(records))
+            file.write(summary(records, most_bytes=max(0, MOST_BYTES - file.tell())))
     except OSError as error:
         raise InfraError(f"no job summary in {path}: {error.strerror or error}") from error
 
@@ -72,16 +82,16 @@ def _cell(row: Row, name: str) -> str:
 
 
 def _messages(records: Iterable[Record]) -> list[str]:
-    """What went wrong in words, each folded so that the table stays in sight."""
+    """What went wrong in words, the worst first, each folded so that the table stays in sight."""
     found: list[str] = []
-    for record in records:
+    for record in sorted(records, key=lambda record: -SEVERITY[outcome_of(record)]):
         message = str(record.get("message") or "")
         if not message or record.get("verdict") == "pass" or record.get("outcome") == "skipped":
             continue
-        title = _escaped(clean(record.get("test", "")) or str(record.get("check", "")))
+        title = _escaped(clean(record.get("test", "")) or clean(record.get("check", "")))
         text = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in message[:MOST_MESSAGE_CHARS])
         found.append(f"<details><summary>{title}</summary>\n\n<pre>{_escaped(text)}</pre>\n\n</details>\n")
-    return found[:MOST_MESSAGES]
+    return found
 
 
 def _fitting(lines: Iterable[str], most_bytes: int) -> list[str]:

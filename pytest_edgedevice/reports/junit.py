@@ -73,8 +73,8 @@ def _case(test: str, records: Sequence[Record], outcome: str) -> ET.Element:
 def _outcome(records: Sequence[Record]) -> str:
     """The gravest; a record without one, as a test that was killed leaves it, counts by its verdict."""
     by_verdict = {"pass": "passed", "fail": "failed"}
-    told = [str(record.get("outcome") or by_verdict.get(record["verdict"], record["verdict"])) for record in records]
-    return max(told, key=lambda one: SEVERITY.index(one) if one in SEVERITY else len(SEVERITY))
+    told = [str(record.get("outcome") or by_verdict.get(record["verdict"], "")) for record in records]
+    return max((one if one in SEVERITY else "inconclusive" for one in told), key=SEVERITY.index)
 
 
 def _clean(text: str) -> str:

@@ -175,3 +175,8 @@ def test_hostile_names_are_xml(path: Path) -> None:
     write_junit([close(test=HOSTILE, device=HOSTILE, model=HOSTILE)], path)
     names = {one.get("value") for one in ET.parse(path).iter("property")}
     assert "=a?[31m\n?<&\"'\u202e,b" in names
+
+
+def test_what_nobody_knows_is_not_passed_in_junit(path: Path) -> None:
+    write_junit([{**latency(), "outcome": "meteor"}], path)
+    assert 'failures="1"' in path.read_text()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_edgedevice.reports.github import MOST_ROWS, summary
+from pytest_edgedevice.errors import InfraError
+from pytest_edgedevice.reports.github import MOST_MESSAGES, MOST_ROWS, append_summary, summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MIB = 1 << 20
 
@@ -90,3 +96,40 @@ def test_no_name_makes_a_tag_a_column_or_a_mention(name: str) -> None:
     assert Tags(text).found <= {"details", "summary", "pre"}
     assert {line.count("|") for line in table_lines(text)} == {table_lines(text)[0].count("|")}
     assert not any(sign in text for sign in ("@all", "](", "`"))
+
+
+def test_the_worst_is_told_in_words_first() -> None:
+    several = [record("inconclusive", test="a", message="noisy"), record("fail", test="b", message="wrong")]
+    text = summary(several)
+    assert text.index("wrong") < text.index("noisy")
+
+
+def test_messages_that_are_left_out_are_counted() -> None:
+    text = summary([record("fail", test=str(number), message="wrong") for number in range(MOST_MESSAGES + 3)])
+    assert "3 more messages are in the report's artifact." in text
+
+
+def test_a_step_of_several_runs_stays_within_githubs_limit(tmp_path: Path) -> None:
+    """GitHub drops the whole file otherwise."""
+    path = tmp_path / "summary.md"
+    path.write_text("x" * (MIB - 60_000))
+    append_summary([record("fail", test=f"t{number}", message="wrong " * 300) for number in range(200)], path)
+    assert path.stat().st_size <= MIB
+
+
+def test_folders_on_the_way_to_a_summary_are_made(tmp_path: Path) -> None:
+    append_summary([record()], tmp_path / "new" / "summary.md")
+    assert "✅ 1 passed" in (tmp_path / "new" / "summary.md").read_text()
+
+
+def test_a_pipe_that_nobody_reads_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InfraError, match="nobody reads from it"):
+        append_summary([record()], tmp_path / "pipe")
+
+
+def test_words_of_others_for_a_verdict_are_no_verdict() -> None:
+    """They may steer a terminal, and hold what UTF-8 cannot."""
+    text = summary([record("\x1b[31m\ud800", test="", check="\ud800", message="m")])
+    assert "⚠️ 1 inconclusive" in text
+    assert text.encode()
