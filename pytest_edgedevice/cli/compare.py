@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.cli.text import printable
+from pytest_edgedevice.cli.text import complain, printable
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.history.choosing import choose, find_folder
 from pytest_edgedevice.history.comparing import compare_runs
@@ -74,8 +74,7 @@ class _Past:
         """Records of a file or of a run."""
         if Path(name).is_file():
             lines = read_what_is_there(Path(name))
-            for fault in lines.faults:
-                print(f"edgedevice: {printable(fault)}", file=sys.stderr)
+            complain(lines.faults)
             if not lines.records:
                 raise UsageError(f"{name!r} holds no records", hint="write them with: pytest --edge-report json=PATH")
             return lines.records

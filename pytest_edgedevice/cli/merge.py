@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.cli.text import printable
+from pytest_edgedevice.cli.text import complain, printable
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.records import Merged, merge, read_what_is_there, write_lines
 from pytest_edgedevice.reports.renderers import parse_report
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
 
 SCHEMA = 1
-MOST_TOLD = 20
 
 
 def merge_files(files: Sequence[Path], *, output: Path | None, reports: Sequence[str], as_json: bool) -> bool:
@@ -71,11 +69,8 @@ def _read(files: Sequence[Path]) -> tuple[list[tuple[str, Sequence[Record]]], li
 def _tell(merged: Merged, faults: Sequence[str], written: Sequence[str]) -> None:
     for line, _ in table(merged.records, width=shutil.get_terminal_size().columns):
         print(line)
-    for told in (faults, merged.conflicts):
-        for sentence in told[:MOST_TOLD]:
-            print(f"edgedevice: {printable(sentence)}", file=sys.stderr)
-        if len(told) > MOST_TOLD:
-            print(f"edgedevice: and {len(told) - MOST_TOLD} more of the kind", file=sys.stderr)
+    complain(faults)
+    complain(merged.conflicts)
     print(_summary(merged, faults))
     for path in written:
         print(f"written: {printable(path)}")

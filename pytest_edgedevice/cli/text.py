@@ -5,8 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LEAST_COLUMNS = 40
+MOST_TOLD = 20
 
 
 def printable(text: str) -> str:
@@ -17,6 +22,14 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same for our own texts of several lines, in which others' words may stand."""
     return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def complain(sentences: Sequence[str]) -> None:
+    """Say on standard error what is wrong, as much of it as somebody reads."""
+    for sentence in sentences[:MOST_TOLD]:
+        print(f"edgedevice: {printable(sentence)}", file=sys.stderr)
+    if len(sentences) > MOST_TOLD:
+        print(f"edgedevice: and {len(sentences) - MOST_TOLD} more of the kind", file=sys.stderr)
 
 
 def row(first: str, rest: str, *, indent: int) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 29
 MOST_LINE_BYTES = 16 << 20
 """A million timed runs, packed, are 3 MB of it."""
+MOST_FAULTS = 1000
+"""A crash tears one line of a file; one with more than this is none of records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def read_what_is_there(path: Path) -> Lines:
     """Read the records of a file, and tell which lines are none: the last one may be torn, others foreign.
 
     Raises:
-        UsageError: The file is missing, no file, or too large.
+        UsageError: The file is missing, no file, too large, or more than ``MOST_FAULTS`` of its lines are no records.
     """
     records: list[Record] = []
     faults: list[str] = []
@@ -71,6 +73,8 @@ def read_what_is_there(path: Path) -> Lines:
                 fault = _read(line, records)
                 if fault:
                     faults.append(f"{path}:{number}: {fault}")
+                if len(faults) > MOST_FAULTS:
+                    raise UsageError(f"no file of records: more than {MOST_FAULTS} lines are none, first {faults[0]}")
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read records from {str(path)!r}: {reason}") from error

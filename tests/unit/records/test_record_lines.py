@@ -15,6 +15,7 @@ import pytest
 
 from pytest_edgedevice.errors import InfraError, UsageError
 from pytest_edgedevice.records import build, read_lines, read_what_is_there, write_lines
+from pytest_edgedevice.records.lines import MOST_FAULTS
 
 if TYPE_CHECKING:
     from pytest_edgedevice.values import Evidence
@@ -235,3 +236,9 @@ def test_records_may_come_through_a_pipe_of_the_shell(tmp_path: Path, record: di
         assert list(read_what_is_there(Path(f"/dev/fd/{read}")).records) == [record]
     finally:
         os.close(read)
+
+
+def test_a_file_of_something_else_is_given_up_soon(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("x\n" * (MOST_FAULTS + 1))
+    with pytest.raises(UsageError, match=r"no file of records: more than 1000 lines are none, first .*log:1: not JSON"):
+        read_what_is_there(tmp_path / "log")
