@@ -46,7 +46,7 @@ def remember(folder: Path, records: Sequence[Record]) -> Path:
     """Append the records of a run; the file.
 
     Args:
-        folder: Of the history; made where it is missing, and kept out of git by a file of its own.
+        folder: Of the history; made where it is missing; one that is called ``.edgedevice`` keeps itself out of git.
         records: Each with the run that it is of.
 
     Raises:
@@ -56,14 +56,20 @@ def remember(folder: Path, records: Sequence[Record]) -> Path:
     lines = "".join(json.dumps(slim(record), allow_nan=False) + "\n" for record in records)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as ignored:
-            ignored.write("*\n")
+        if folder.name == FOLDER:
+            _keep_out_of_git(folder)
         with alone(path):
             _append(path, lines.encode())
     except OSError as error:
         hint = "--edge-history PATH names another folder, --edge-history off none"
         raise InfraError(f"cannot write the history {str(path)!r}: {error.strerror or error}", hint=hint) from error
     return path
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """Not done in a folder that somebody named: it may be a project's own, or in git on purpose."""
+    with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as ignored:
+        ignored.write("*\n")
 
 
 def slim(record: Record) -> Record:

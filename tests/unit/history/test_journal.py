@@ -57,14 +57,22 @@ def test_a_run_is_appended_without_its_raw_series_and_logs(tmp_path: Path) -> No
 
 
 def test_the_folder_keeps_itself_out_of_git(tmp_path: Path) -> None:
+    remember(tmp_path / "a" / ".edgedevice", [latency()])
+    assert (tmp_path / "a" / ".edgedevice" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_folder_that_was_named_is_not_taken_out_of_git(tmp_path: Path) -> None:
+    """It may be the project's own, of which git would forget every new file."""
     remember(tmp_path / "a" / "b", [latency()])
-    assert (tmp_path / "a" / "b" / ".gitignore").read_text() == "*\n"
+    assert not (tmp_path / "a" / "b" / ".gitignore").exists()
 
 
 def test_a_gitignore_of_the_users_stays(tmp_path: Path) -> None:
-    (tmp_path / ".gitignore").write_text("mine\n")
-    remember(tmp_path, [latency()])
-    assert (tmp_path / ".gitignore").read_text() == "mine\n"
+    folder = tmp_path / ".edgedevice"
+    folder.mkdir()
+    (folder / ".gitignore").write_text("mine\n")
+    remember(folder, [latency()])
+    assert (folder / ".gitignore").read_text() == "mine\n"
 
 
 @pytest.mark.parametrize("torn", ['{"schema": 1, "te', "x" * 200_000, "\x00\x00"])
