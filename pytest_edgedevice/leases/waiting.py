@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SIBLING_WAIT_S = 4 * 3600.0
 _FIRST_NOTICE_S = 0.3
-_NOTICE_EVERY_S = 30.0
+_NOTICE_EVERY_S = 10.0
 _RECORD_S = 0.3
 
 
@@ -44,7 +44,7 @@ def acquire(
         keys: Hardware identity of the device, or several, the preferred one first.
         holder: What others are told about us; ``since`` is set here.
         wait_s: How long to wait in line; 0 does not wait.
-        on_wait: Told within a second why we wait, and again every 30 s.
+        on_wait: Told within a second why we wait, and again every ten seconds.
         sibling_wait_s: How long to wait, beyond ``wait_s``, for workers of the same pytest-xdist run.
         shared: Hold it together with others who say so too (``Lease.shared``); alone where the operating
             system's locks cannot be shared. An exclusive waiter that came before is not overtaken.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found", "Timing", "Resources", "Stages", "Stream", "Profile")
 LOOK_EVERY_S = 5.0
-TELL_EVERY_S = 30.0
+TELL_EVERY_S = 10.0
 RECENT_S = 1.0
 
 

@@ -65,4 +65,4 @@ def test_the_first_notice_comes_within_a_second(folder: Path) -> None:
         folder, ("phone",), ME, shared=False, on_wait=None, wanted=""
     )._pause_s(1000)
     assert told < 1
-    assert lease_module._NOTICE_EVERY_S == 30
+    assert lease_module._NOTICE_EVERY_S == 10
