@@ -42,6 +42,8 @@ class Stage:
             return True
         if all((self.target / name).is_file() and self._same(name) for name in self.names):
             return False
+        # without its document it is no golden, so that nobody takes files of two recordings for one
+        (self.target / NAME).unlink(missing_ok=True)
         for name in self.names:
             (self.folder / name).replace(self.target / name)
         return True

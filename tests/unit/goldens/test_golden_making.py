@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from pytest_edgedevice.values import ModelInfo, Quantization, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 X = np.random.default_rng(1).random((3, 2, 4), dtype=np.float32)
 
@@ -198,6 +198,26 @@ class TestAllOrNothing:
         with pytest.raises(GoldenError, match="all equal"):
             record(tmp_path / "g", lambda _: {"y": np.zeros((3, 2))}, inputs=[data / "x.npz"], force=True)
         assert {path.name: path.read_bytes() for path in (tmp_path / "g").iterdir()} == before
+
+    def test_one_that_is_killed_while_it_is_replaced_is_no_golden(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """New references beside the old document would speak for another recording."""
+        record(tmp_path / "g", double, inputs=[data / "x.npz"])
+        replace = Path.replace
+
+        def killed(self: Path, target: Path) -> Path:
+            if self.name == "golden.json":
+                raise KeyboardInterrupt
+            return replace(self, target)
+
+        monkeypatch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            record(tmp_path / "g", lambda inputs: {"y": inputs["x"] * 3}, inputs=[data / "x.npz"], force=True)
+        monkeypatch.undo()
+        with pytest.raises(GoldenError):
+            load_golden(tmp_path / "g", inputs=[data])
+        assert record(tmp_path / "g", double, inputs=[data / "x.npz"], force=True).changes
 
     def test_the_same_again_changes_nothing(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         record(tmp_path / "g", double, inputs=[data / "x.npz"])
