@@ -27,3 +27,11 @@ def test_no_command_has_an_expression_in_it() -> None:
 def test_every_job_has_a_deadline() -> None:
     text = WORKFLOW.read_text()
     assert text.count("runs-on:") == text.count("timeout-minutes:") == 3
+
+
+def test_two_jobs_of_one_device_do_not_write_over_each_other() -> None:
+    """A device with two delegates has two jobs; GitHub refuses a second artifact of one name."""
+    text = WORKFLOW.read_text()
+    assert "DELEGATE: ${{ matrix.delegate }}" in text
+    assert "name: edge-${{ strategy.job-index }}-${{ matrix.device }}" in text
+    assert "json=edge-$JOB-$DEVICE.jsonl" in text
