@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -19,6 +19,7 @@ from pytest_edgedevice.cli.main import main
 from pytest_edgedevice.errors import InfraError
 from pytest_edgedevice.goldens import Wishes, load_golden, record
 from pytest_edgedevice.goldens.servers.oip import OpenInferenceServer
+from tests.ports import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +30,15 @@ START_S = 120.0
 pytestmark = pytest.mark.mlserver
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+@pytest.fixture(scope="module")
+def ports() -> Iterator[tuple[Port, ...]]:
+    """For HTTP, gRPC and metrics; MLServer cannot be handed sockets."""
+    with contextlib.ExitStack() as held:
+        yield tuple(held.enter_context(contextlib.closing(Port())) for _ in range(3))
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(ports: tuple[Port, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A model behind a running server; its version is named, its tensors are not, as scikit-learn's runtime has it."""
     assert MLSERVER.exists(), f"{MLSERVER} is missing: run ./tests/run, which makes it"
     folder = tmp_path_factory.mktemp("mlserver")
@@ -44,8 +47,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     model = {"name": "digits", "implementation": "mlserver_sklearn.SKLearnModel"}
     parameters = {"uri": "./model.joblib", "version": "v3"}
     (folder / "digits" / "model-settings.json").write_text(json.dumps({**model, "parameters": parameters}))
-    port = free_port()
-    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
+    port, grpc_port, metrics_port = (one.number for one in ports)
+    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port, "metrics_port": metrics_port}
     (folder / "settings.json").write_text(json.dumps({**settings, "parallel_workers": 0, "debug": False}))
     log = folder / "log"
     with log.open("wb") as output:
