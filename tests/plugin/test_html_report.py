@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,18 @@ def test_a_skipped_test_is_in_the_page_with_its_reason_and_no_record(pytester: p
     result.assert_outcomes(passed=1, skipped=1)
     assert "local does not fit" in report(pytester)
     assert (pytester.path / "edge.jsonl").read_text().count("\n") == 1
+
+
+def test_a_test_that_fails_by_an_assertion_of_its_own_is_in_the_page(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "def test_it(edge_device): assert 'cat' == 'dog'\n"
+        "def test_checked(edge_check):\n    edge_check.metric('top1', 1)\n    assert 'sun' == 'moon'"
+    )
+    pytester.runpytest("--edge-report", "html=deep/report.html").assert_outcomes(failed=2)
+    page = html.unescape(report(pytester))
+    assert "0 of 2 cells passed" in page
+    assert "assert 'cat' == 'dog'" in page
+    assert "assert 'sun' == 'moon'" in page
 
 
 def test_a_run_without_checks_is_a_page_that_says_so(pytester: pytest.Pytester) -> None:

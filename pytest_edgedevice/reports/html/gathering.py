@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.reports.cells import SEVERITY, outcome_of
-from pytest_edgedevice.reports.html.reading import number, sound, text
+from pytest_edgedevice.reports.html.reading import mapping, number, sound, text
 from pytest_edgedevice.reports.html.wording import counted
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def gather(records: Sequence[Any]) -> list[Cell]:
     told = [sound(record) for record in records]
     for record in told:
         record["shown"] = shown_outcome(record)
+    _tell_own_failures(records, told)
     cells: dict[str, Cell] = {}
     latest: dict[tuple[str, str], Cell] = {}
     later: dict[tuple[str, str], Cell] = {}
@@ -107,6 +108,17 @@ def gather(records: Sequence[Any]) -> list[Cell]:
         cell.outcome = max(cell.outcome, record["shown"], key=SEVERITY.__getitem__)
         latest[test] = cell
     return _told_apart(list(cells.values()))
+
+
+def _tell_own_failures(records: Sequence[Any], told: Sequence[Record]) -> None:
+    """Where a test failed though all its checks passed, by an assertion of its own, its last record shows it."""
+    tests: dict[tuple[str, str, str], list[Record]] = {}
+    for record, one in zip(records, told, strict=True):
+        run = text(mapping(mapping(record).get("run")).get("id"))
+        tests.setdefault((run, one["test"], one["worker"]), []).append(one)
+    for group in tests.values():
+        if all(one["shown"] == "passed" and one["outcome"] == "failed" for one in group):
+            group[-1]["shown"] = "failed"
 
 
 def shown_outcome(record: Record) -> str:

@@ -9,7 +9,7 @@ from pytest_edgedevice.reports.html import wording
 from pytest_edgedevice.reports.html.gathering import short_test
 from pytest_edgedevice.reports.html.metrics import budgets_of
 from pytest_edgedevice.reports.html.parts import Block, Row, Table, Value, outcome_value, pairs
-from pytest_edgedevice.reports.html.reading import leaves, number, objects, text
+from pytest_edgedevice.reports.html.reading import leaves, mapping, number, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.reports.html.gathering import Cell
 
 KNOWN = {"close", "latency", "size", "metric", "memory", "cpu_load", "energy", "load_time", "realtime", "profile"}
-KNOWN |= {"faster", "accuracy", "variants", "stages", "device", "model", "usage", "worker", "skip"}
+KNOWN |= {"faster", "accuracy", "variants", "stages", "device", "model", "usage", "worker", "skip", "test"}
 MOST_LEAVES = 60
 
 
@@ -79,6 +79,7 @@ _SEEN: dict[str, Callable[[dict[str, Any]], str]] = {
     "profile": lambda told: (
         f"{wording.milliseconds(told.get('total_ms'))} in {len(objects(told.get('operators')))} types"
     ),
+    "stages": lambda told: f"p95 {wording.milliseconds(mapping(told.get('p95_ms')).get('total')) or wording.NOTHING}",
     "variants": lambda told: f"best: {text(told.get('best')) or 'none'}",
 }
 
