@@ -33,7 +33,7 @@ def _table(key: tuple[str, str], cells: Sequence[Cell]) -> Table:
         if cell.proven in REFERENCES:
             base.setdefault(cell.device, cell)
     rows = [Row(_values(cell, base.get(cell.device), most), cell) for cell in sorted(cells, key=_rank)]
-    columns = ("Device", "Delegate", "p50 (full) and p95 (light)", "p50", "p95", "Speed-up", "Outcome")
+    columns = ("Device", "Delegate", "p50 (thick) and p95 (thin)", "p50", "p95", "Speed-up", "Outcome")
     names = sorted({cell.proven for cell in base.values()})
     against = f"Speed-up is against {' or '.join(names)} on the same device." if names else ""
     return Table(" \N{MIDDLE DOT} ".join(filter(None, key)), columns, rows, note=against)

@@ -83,19 +83,20 @@ def first_line(cell: Cell) -> str:
 
 def _missing(cells: Sequence[Cell]) -> dict[Key, dict[Key, Cell]]:
     """Where tests came to no model: one that they ran elsewhere, or that their error names."""
-    models: dict[str, dict[Key, None]] = {}
-    for cell in cells:
-        for test in cell.tests if cell.model else ():
-            models.setdefault(base_test(test), {})[cell.model, cell.variant] = None
     known = DELEGATES | {cell.requested for cell in cells if cell.requested}
     devices = list(dict.fromkeys(cell.device for cell in cells if cell.device))
+    rows_of = {(cell.model, cell.variant): None for cell in cells if cell.model}
+    models: dict[str, dict[Key, None]] = {}
+    for cell in cells:
+        rows = [(cell.model, cell.variant)] if cell.model else _named(first_line(cell), rows_of)
+        for test in cell.tests:
+            models.setdefault(_elsewhere(test, devices, known), {}).update(dict.fromkeys(rows))
     found: dict[Key, dict[Key, Cell]] = {}
     for cell in cells:
         for test in () if cell.model else cell.tests:
-            rows = [*models.get(base_test(test), ()), *_named(first_line(cell), models.values())]
             for device in [cell.device] if cell.device else _meant(test, devices):
                 column = (device, delegate_in(test, known) or "default")
-                for row in rows:
+                for row in models[_elsewhere(test, devices, known)]:
                     found.setdefault(row, {}).setdefault(column, cell)
     return found
 
@@ -105,11 +106,24 @@ def _meant(test: str, devices: list[str]) -> list[str]:
     return devices if len(devices) == 1 else [one for one in devices if one in test.partition("[")[2]]
 
 
-def _named(said: str, models: Iterable[Iterable[Key]]) -> list[Key]:
-    return [row for rows in models for row in rows if f"'{row[0]}'" in said]
+def _named(said: str, rows: Iterable[Key]) -> list[Key]:
+    return [row for row in rows if f"'{row[0]}'" in said]
+
+
+def _elsewhere(test: str, devices: Iterable[str], known: set[str]) -> str:
+    """What a test is called on any device and delegate: its parameters without the words for these."""
+    parameters = test.partition("[")[2]
+    for device in sorted(devices, key=len, reverse=True):
+        parameters = parameters.replace(device, "")
+    words = [word for word in re.split(r"[-\[\]]", parameters) if word and not _is_delegate(word, known)]
+    return "-".join([base_test(test), *words])
+
+
+def _is_delegate(word: str, known: set[str]) -> bool:
+    return word in known or word.startswith("external:")
 
 
 def delegate_in(test: str, known: set[str] | None = None) -> str:
     """The delegate that a test's parameters name; empty where none does."""
     words = re.split(r"[-\[\]]", test.partition("[")[2])
-    return next((word for word in words if word in (known or DELEGATES) or word.startswith("external:")), "")
+    return next((word for word in words if _is_delegate(word, known or DELEGATES)), "")

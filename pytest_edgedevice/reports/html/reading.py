@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import UsageError
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.records import Record
 
+MOST_QUANTITY, LEAST_QUANTITY = 1e100, 1e-100
+"""What is beyond is no quantity of anything; sums, ratios and powers of ten of what is within are floats, too."""
 MOST_NAME_CHARS = 200
 MOST_LINES_CHARS = 8000
 MOST_ITEMS = 200
@@ -44,14 +45,16 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 
 def number(value: Any) -> float | None:
-    """A finite number; None for anything else, also for one that is larger than a float can be."""
+    """A number that can be reckoned and drawn with; None for anything else, also for one beyond all quantities."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         found = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    if not abs(found) <= MOST_QUANTITY:  # nor for what is no number
+        return None
+    return found if abs(found) >= LEAST_QUANTITY else 0.0
 
 
 def text(value: Any) -> str:

@@ -55,9 +55,9 @@ def _table(key: tuple[str, str, str], cells: Sequence[Cell], metrics: Sequence[M
     shown = [one for one in metrics if one.name in known and one.name in ("size", "p50", "p95", "error")]
     shown.sort(key=lambda one: ("size", "p50", "p95", "error").index(one.name))
     most = {one.name: max(cell.numbers.get(one.name, 0) for cell in cells) for one in shown}
-    columns = ["Variant", "Model", *(one.label for one in shown)]
+    columns = ["Variant and model", *(one.label for one in shown)]
     if "p50" in known:
-        columns.insert(2 + [one.name for one in shown].index("p50") + 1, "Speed-up")
+        columns.insert(1 + [one.name for one in shown].index("p50") + 1, "Speed-up")
     columns += [label for one in right for label in (one.label, "Loss")] + ["Outcome"]
     rows = [Row(_values(cell, cells[0], shown, right, most), cell) for cell in cells]
     reference = f"Speed-up and loss are against {cells[0].variant or cells[0].what}, the first row."
@@ -71,7 +71,7 @@ def _is_gain(metric: Metric) -> bool:
 def _values(
     cell: Cell, first: Cell, shown: Sequence[Metric], right: Sequence[Metric], most: dict[str, float]
 ) -> list[Value]:
-    values = [Value(cell.variant or wording.NOTHING, kind="name", cell=cell), Value(cell.model)]
+    values = [Value(cell.variant or wording.NOTHING, kind="name", cell=cell, note=cell.model)]
     for one in shown:
         value = cell.numbers.get(one.name)
         if value is None:

@@ -127,6 +127,29 @@ def test_a_test_that_was_skipped_says_why_its_slot_is_empty(others: list[str]) -
     assert reasons == ["", "local has no gpu", *("" for _ in others)]
 
 
+def test_an_empty_slot_has_the_reason_of_its_own_parameters() -> None:
+    absent: dict[str, Any] = {"model": None, "delegate": None}
+    told = [
+        *(record(test=f"t.py::a[cpu-{name}]", model=model(f"{name}.tflite")) for name in ("large", "small")),
+        record(test="t.py::b[gpu]", delegate=placement("gpu"), model=model("other.tflite")),
+        record("model", "fail", test="t.py::a[gpu-small]", message="no room", **absent),
+    ]
+    reasons = [slots[1].reason for slots in matrix(gather(told), None).slots]
+    assert reasons == ["not run", "", "no room"]
+
+
+def test_a_test_that_failed_though_all_its_checks_passed_is_no_pass() -> None:
+    told = [record("size", outcome="failed"), record("close", outcome="failed"), record(test="t.py::other")]
+    (cell,) = gather(told)
+    assert [one["shown"] for one in cell.records] == ["passed", "failed", "passed"]
+    assert cell.outcome == "failed"
+
+
+def test_a_check_that_passed_beside_one_that_failed_stays_passed() -> None:
+    passed, failed = record("size", outcome="failed"), record("close", "fail", model=model("n.tflite"))
+    assert [cell.outcome for cell in gather([passed, failed])] == ["passed", "failed"]
+
+
 def test_a_slot_that_nothing_tried_says_that_it_was_not_run() -> None:
     several = [record(), record(model=model("n.tflite"), delegate=placement("gpu"))]
     assert [slot.reason for slot in matrix(gather(several), None).slots[0]] == ["", "not run"]

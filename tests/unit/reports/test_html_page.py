@@ -17,6 +17,7 @@ from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.records import pack
 from pytest_edgedevice.reports.html import check_installed, wording, write
 from pytest_edgedevice.reports.html.page import render
+from pytest_edgedevice.reports.html.svg.scatter import Point, scatter
 from pytest_edgedevice.reports.renderers import parse_report
 from tests.report_records import model, placement, record, records
 
@@ -465,6 +466,32 @@ def test_one_odd_value_deep_in_a_sound_record_makes_a_page(data: st.DataObject) 
 )
 def test_quantities_are_worded_with_three_digits_and_a_unit_that_fits(worded: Any, value: Any, text: str) -> None:
     assert worded(value) == text
+
+
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308, 5e-324, 1e101])
+def test_a_number_beyond_all_quantities_is_none(value: float) -> None:
+    told = {"p50_ms": value, "p95_ms": value, "load_ms": value, "baseline": {"median_ms": value, "usual_ms": 5e-324}}
+    outputs = {"outputs": [{"name": "y", "max_abs_error": value, "share": value}]}
+    several = [record(check, numbers=numbers, model=model(name)) for name in ("a.tflite", "b.tflite")
+               for check, numbers in (("latency", told), ("close", outputs))]  # fmt: skip
+    text = Tags(panel(*several, latency())).text
+    assert not re.search(r"\b(inf|nan)\b", text)
+
+
+def test_an_output_without_an_error_has_no_picture_of_one_bar() -> None:
+    output = {"name": "y", "close": True, "max_abs_error": 0, "histogram": {"edges": [0, 2.2e-308], "counts": [90]}}
+    assert "Errors of y" not in panel(record("close", numbers={"outputs": [output]}))
+
+
+def test_names_of_points_do_not_cover_each_other() -> None:
+    x_of = {"a": 1.0, "b": 1.02, "c": 1.6}  # the last is named to its left, up to where the first begins
+    points = [Point(x, x, 0, "s", 0, False, name * 36, "") for name, x in x_of.items()]
+    svg = scatter(points, [], low=False, x_text=str, y_text=str, names=("x", "y"))
+    places = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"( text-anchor="end")? class="tag">(\w+)', svg)
+    spans = [((float(x) - 200, float(x)) if end else (float(x), float(x) + 200), float(y)) for x, y, end, _ in places]
+    for one, (span, y) in enumerate(spans):
+        for other, row in spans[:one]:
+            assert abs(y - row) > 13 or span[0] > other[1] or span[1] < other[0]
 
 
 def test_the_file_is_written_whole(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ SHAPES = (
 )
 """One for each colour, so that neither has to be told by its colour."""
 MOST_LABELS = 5
+WIDTH_OF_A_SIGN = 6.5
+"""Of a label, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +120,17 @@ def _marker(point: Point, x: float, y: float) -> str:
 def _labels(points: Sequence[Point], across: Scale, up: Scale) -> str:
     """Names of the first points of the front, where they do not cover each other."""
     parts: list[str] = []
-    taken: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []
     for point in points:
         x, y = across(point.x), up(point.y)
-        if len(taken) < MOST_LABELS and all(
-            abs(y - other_y) > 13 or abs(x - other_x) > 200 for other_x, other_y in taken
-        ):
-            turned = x > WIDTH * 0.6
+        turned, wide = x > WIDTH * 0.6, len(point.label) * WIDTH_OF_A_SIGN
+        first = x - 9 - wide if turned else x + 9
+        free = all(abs(y - row) > 13 or first > end or first + wide < begin for begin, end, row in taken)
+        if free and len(taken) < MOST_LABELS:
             parts.append(
                 text(x - 9 if turned else x + 9, y - 5, point.label, anchor="end" if turned else "", kind="tag")
             )
-            taken.append((x, y))
+            taken.append((first, first + wide, y))
     return "".join(parts)
 
 

@@ -50,7 +50,8 @@ def counted_bins(edges: Sequence[float], counts: Sequence[int], *, label: str) -
     body = f'<path class="fill" d="{_steps(list(range(len(edges))), counts, across, up)}"/>'
     every = math.ceil(len(edges) / 7)
     for place in range(0, len(edges), every):
-        body += text(across(place), up.start + 16, significant(edges[place]), anchor="middle" if place else "")
+        anchor = {0: "", len(edges) - 1: "end"}.get(place, "middle")
+        body += text(across(place), up.start + 16, significant(edges[place]), anchor=anchor)
     body += f'<path class="axis" d="M{across.start} {up.start}H{across.end}"/>'
     return picture(WIDTH, HEIGHT, body, label=label)
 
