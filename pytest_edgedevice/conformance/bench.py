@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.conformance.check import NotOfferedError, PromiseError, UnreachableError
 from pytest_edgedevice.conformance.loaded import Loaded, read_loaded
 from pytest_edgedevice.conformance.models import TFLITE_ENGINES, Model, built_in
-from pytest_edgedevice.conformance.talk import Talk, shown
+from pytest_edgedevice.conformance.talk import NOTHING, Talk, shown
 from pytest_edgedevice.errors import TransportError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Bench:
     @property
     def sent(self) -> str:
         """The last thing that was sent."""
-        return self._open[-1].sent if self._open else "nothing: the agent speaks first"
+        return self._open[-1].sent if self._open else NOTHING
 
     def talk(self) -> Talk:
         """The conversation that the checks of a group share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import socket
 import tempfile
 import time
@@ -79,7 +80,7 @@ class CommandAgent(Agent):
     def __init__(self, arguments: Sequence[str], work: Path) -> None:
         self._arguments = list(arguments)
         self._work = work
-        self.name = " ".join(self._arguments)
+        self.name = shlex.join(self._arguments)
         self.folder: Path | None = None
         """The folder of the last conversation, where there is one."""
 

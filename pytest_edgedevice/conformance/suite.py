@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from pytest_edgedevice.conformance.check import (
     NotOfferedError,
     Outcome,
     PromiseError,
+    UnreachableError,
 )
 from pytest_edgedevice.conformance.checks.blobs import BLOBS
 from pytest_edgedevice.conformance.checks.endings import ENDINGS
@@ -24,6 +26,7 @@ from pytest_edgedevice.conformance.checks.loading import LOADING
 from pytest_edgedevice.conformance.checks.measuring import MEASURING
 from pytest_edgedevice.conformance.checks.refusals import REFUSALS
 from pytest_edgedevice.conformance.checks.running import RUNNING
+from pytest_edgedevice.conformance.talk import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +59,11 @@ def _try(bench: Bench, check: Check) -> Outcome:
         check.run(bench)
     except NotOfferedError as error:
         status, reason = NOT_OFFERED, str(error)
+    except UnreachableError as error:
+        # that is the promise that was broken, whatever the check was about to try
+        check = dataclasses.replace(check, section="The stream", says="The agent writes one `hello` frame, unasked")
+        status, sent, came = FAILED, NOTHING, str(error)
+        bench.leave()
     except PromiseError as error:
         status, sent, came = FAILED, bench.sent, str(error)
         bench.leave()

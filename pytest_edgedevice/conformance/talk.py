@@ -21,6 +21,7 @@ MAX_REPLY_BYTES = 1 << 20
 MAX_MESSAGE_CHARS = 20_000
 SHOWN_CHARS = 300
 NO_BLOB = "0" * 64
+NOTHING = "nothing: the agent speaks first"
 
 
 class Talk:
@@ -38,7 +39,7 @@ class Talk:
     def __init__(self, end: End, *, timeout_s: float, greeting_s: float) -> None:
         self.end = end
         self.timeout_s = timeout_s
-        self.sent = "nothing: the agent speaks first"
+        self.sent = NOTHING
         self._reader = FrameReader(max_payload_bytes=0)
         self._number = 0
         try:

@@ -101,4 +101,4 @@ def _texts(value: object) -> bool:
 
 
 def _engines(value: object) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(one, str) for one in value.values())
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())

@@ -136,7 +136,7 @@ def test_programs_get_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         "reason": "",
         "sent": "nothing: the agent speaks first",
         "came": "the end of the stream; the process ended with exit code 3",
-        "section": "hello (from the agent, unasked)",
-        "says": "integer 1. The host refuses any other",
+        "section": "The stream",
+        "says": "The agent writes one `hello` frame, unasked",
         "ms": 0,
     }

@@ -42,7 +42,7 @@ def tried(folder: Path, check: str, change: Any, *, timeout_s: float = PATIENCE_
     [
         ("It says the sentinel and one hello, unasked", "hello", {"op": "hi"}, '"op": "hi"'),
         ("It names its engines and their versions", "hello", {"engines": ["litert"]}, "'engines': [\"litert\"]"),
-        ("It names its engines and their versions", "hello", {"engines": {}}, "'engines': {}"),
+        ("It names its engines and their versions", "hello", {"engines": {"litert": 2}}, '{"litert": 2}'),
         ("Its window is a number from 1 on", "hello", {"window": True}, "'window': true"),
         ("Its clock's tick is a number from 1 on", "hello", {"clock_tick_ns": 0}, "'clock_tick_ns': 0"),
         ("It names its file by hash, or not at all", "hello", {"agent_sha256": "ABC"}, '"ABC"'),

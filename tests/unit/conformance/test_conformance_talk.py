@@ -163,6 +163,7 @@ def test_a_port_that_is_closed_later_is_told_and_not_tried_for_ever() -> None:
     bench = Bench(TcpAgent("127.0.0.1", port, timeout_s=PATIENCE_S), timeout_s=SHORT_S, load_timeout_s=SHORT_S)
     outcomes = list(try_all(bench, CHECKS[:4]))
     assert [one.status for one in outcomes] == ["FAILED", "FAILED", "not run", "not run"]
+    assert [one.check.section for one in outcomes[:2]] == ["The stream", "The stream"]
     assert outcomes[0].came == f"cannot connect to 127.0.0.1:{port}: Connection refused"
 
 
