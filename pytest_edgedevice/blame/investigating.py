@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.agent.engines import installed
 from pytest_edgedevice.blame.alternatives import alternatives
 from pytest_edgedevice.blame.asking import Clock, Host, Origin, loaded
+from pytest_edgedevice.blame.likeness import alike, kind_of
 from pytest_edgedevice.blame.rules import attribute
 from pytest_edgedevice.blame.twins import float_twin
 from pytest_edgedevice.checks import parts
@@ -146,9 +147,9 @@ class _Investigation:
         again = dataclasses.replace(self._run, outputs=outputs)
         close = self._failure.judge(again, self._references)
         apart = parts.apart(outputs, self._run.outputs)
-        if asked.kind == "again" and apart and not _alike(outputs, self._run.outputs):
+        if asked.kind == "again" and apart and not alike(outputs, self._run.outputs):
             raise _NoAnswerError("the compared outputs have other shapes or dtypes than the model gives")
-        same = apart <= MATTERS * self._error < float("inf") or not apart
+        same = not apart or (apart <= MATTERS * self._error and apart < float("inf"))  # NaN in the same places, too
         error = parts.apart(outputs, self._references)
         return dataclasses.replace(asked, close=close, same=same, max_abs_error=error)
 
@@ -157,7 +158,7 @@ class _Investigation:
         wanted = self._run.outputs
         chosen = {name: answer.outputs[name] for name in wanted if name in answer.outputs}
         part = dataclasses.replace(answer, outputs=chosen)
-        made_real = any(_kind(chosen[name]) in "iu" and _kind(wanted[name]) == "f" for name in chosen)
+        made_real = any(kind_of(chosen[name]) in "iu" and kind_of(wanted[name]) == "f" for name in chosen)
         return dequantized(part) if made_real else part
 
     def _other_inputs(self) -> Iterator[Observation]:
@@ -175,13 +176,24 @@ class _Investigation:
                 for what, inputs in tried:
                     answer = self._as_compared(model.run(inputs, timeout_s=self._clock.left()))
                     again = dataclasses.replace(run, outputs=answer.outputs)
-                    if self._failure.judge(again, references):
-                        error = parts.apart(again.outputs, references)
-                        yield Observation("inputs", "device", self._asked, what, True, False, error)
+                    if self._failure.judge(again, references) and (yes := self._confirmed(model, what)) is not None:
+                        yield yes
                         return
         except EdgeDeviceError as error:
             what = "another pre-processing"
             yield Observation("inputs", "device", self._asked, what, problem=_first_line(error))
+
+    def _confirmed(self, model: LoadedModelLike, what: str) -> Observation | None:
+        """Another pre-processing with all samples, as a few may agree by chance; None where they do not."""
+        specs, declared = self._run.model.inputs, getattr(self._failure.golden, "preprocessing", None) or {}
+        inputs = next((made for name, made in alternatives(self._inputs, specs, declared) if name == what), None)
+        if inputs is None:
+            return None
+        outputs = self._as_compared(model.run(inputs, timeout_s=self._clock.left())).outputs
+        if not self._failure.judge(dataclasses.replace(self._run, outputs=outputs), self._references):
+            return None
+        error = parts.apart(outputs, self._references)
+        return Observation("inputs", "device", self._asked, what, True, False, error)
 
     def _apart_at(self, at: int) -> float:
         one = [at]
@@ -201,7 +213,7 @@ class _Investigation:
             return
         chosen = {name: values for name, values in answer.outputs.items() if name in self._run.outputs}
         apart = parts.apart(chosen, self._references)
-        if apart == float("inf") or not _alike(chosen, self._run.outputs):
+        if apart == float("inf") or not alike(chosen, self._run.outputs):
             yield dataclasses.replace(asked, problem="it has other outputs")
             return
         close = self._failure.judge(dataclasses.replace(self._run, outputs=chosen), self._references)
@@ -212,7 +224,7 @@ class _Investigation:
         wanted = {spec.name: spec.dtype for spec in model.info.inputs}
         real = dict(self._inputs)
         for spec in self._run.model.inputs:
-            if wanted.get(spec.name, "").startswith("float") and _kind(real[spec.name]) in "iu" and spec.quantization:
+            if wanted.get(spec.name, "").startswith("float") and kind_of(real[spec.name]) in "iu" and spec.quantization:
                 try:
                     real[spec.name] = dequantize(real[spec.name], spec)
                 except GoldenError:
@@ -228,21 +240,6 @@ def _engine_here() -> str:
 def _engine(one: Any) -> str:
     info = one.model if hasattr(one, "model") else one.info
     return f"{info.engine} {info.engine_version}".strip()
-
-
-def _kind(values: Any) -> str:
-    first = values[0] if isinstance(values, list | tuple) and values else values
-    return str(getattr(getattr(first, "dtype", None), "kind", ""))
-
-
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two sets of outputs have the same names, shapes and kinds of dtype."""
-    return one.keys() == other.keys() and all(_form(values) == _form(other[name]) for name, values in one.items())
-
-
-def _form(values: Any) -> tuple[Any, ...]:
-    each = values if isinstance(values, list | tuple) else [values]
-    return (_kind(values), *(getattr(one, "shape", None) for one in each))
 
 
 def _first_line(error: BaseException) -> str:

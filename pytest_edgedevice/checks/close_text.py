@@ -84,8 +84,10 @@ def _output_lines(result: CloseResult, part: OutputResult) -> list[str]:
 
 def _bounds(part: OutputResult) -> str:
     if part.preset:
-        absolute = f" = {part.atol:.3g}" if part.atol and "|reference|" in part.preset else ""
-        return f"preset {part.preset}{absolute}"
+        relative = part.atol is not None and "|reference|" in part.preset
+        absolute = f" = {part.atol:.3g}" if relative else ""
+        silent = ", as it is zero everywhere: name an atol" if relative and not part.atol else ""
+        return f"preset {part.preset}{absolute}{silent}"
     if part.atol is not None and part.rtol is not None and len(part.bounds) == 1:
         return f"atol {tolerance(part.atol)} + rtol {tolerance(part.rtol)}"
     return "; ".join(part.bounds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.interfaces import DeviceLike, LoadedModelLike
     from pytest_edgedevice.values import Run
 
+MOST_MARKED = 4096
 MOST_RUNS = 16
 """How many runs of one device are remembered, the latest ones: their inputs stay in memory as long."""
 
@@ -33,6 +35,7 @@ class Asked:
         options: What else it was loaded with.
         inputs: What was run.
         device: Where.
+        mark: Of the inputs as they were: whoever fills one array again and again changes them.
     """
 
     times: tuple[int, ...]
@@ -41,6 +44,21 @@ class Asked:
     options: dict[str, Any]
     inputs: Any
     device: DeviceLike
+    mark: int
+
+
+def mark_of(inputs: Any) -> int:
+    """A mark of some thousand values all over the inputs, which tells whether they are still the same."""
+    if isinstance(inputs, Mapping):
+        return hash(tuple((str(name), mark_of(values)) for name, values in inputs.items()))
+    if isinstance(inputs, list | tuple):
+        return hash(tuple(mark_of(values) for values in inputs))
+    import numpy as np
+
+    array = np.asarray(inputs)
+    if array.dtype.hasobject:
+        return hash(array.shape)
+    return hash((array.shape, array.ravel("K")[:: max(1, array.size // MOST_MARKED)].tobytes()))
 
 
 class Memory:
@@ -69,7 +87,7 @@ class Memory:
 
         def remembered(inputs: Any, **given: Any) -> Run:
             answer = run(inputs, **given)
-            asked = Asked(answer.inference_ns, answer.model.sha256, Path(path), known, inputs, device)
+            asked = Asked(answer.inference_ns, answer.model.sha256, Path(path), known, inputs, device, mark_of(inputs))
             self._runs.append(asked)
             return answer
 
@@ -77,10 +95,11 @@ class Memory:
 
     def of(self, run: Run) -> Asked | None:
         """What led to a run, or to the one that it was derived from."""
-        return next(
-            (one for one in reversed(self._runs) if one.times == run.inference_ns and one.sha256 == run.model.sha256),
-            None,
-        )
+        # a run that is derived from another one has its very times; equal ones alone may be chance
+        fitting = [one for one in self._runs if one.sha256 == run.model.sha256 and one.times == run.inference_ns]
+        very = [one for one in fitting if one.times is run.inference_ns]
+        found = very or (fitting if len(fitting) == 1 else [])
+        return found[-1] if found and found[-1].mark == mark_of(found[-1].inputs) else None
 
     def forget(self) -> None:
         """Let go of all inputs."""

@@ -99,3 +99,32 @@ def test_a_mistake_of_ours_is_no_new_error(board: BoardInProcess, monkeypatch: p
     monkeypatch.setattr(board, "load", lambda *_, **__: 7)
     found = blame(board, run, {"doubled": X, "negated": X})
     assert found.text.startswith("unknown: TypeError: ")
+
+
+DIGITS = TINY.parent / "models" / "digits_float32.tflite"
+IMAGES = np.random.default_rng(3).random((6, 8, 8), dtype=np.float32)
+
+
+def test_kernels_that_give_the_same_but_for_rounding_are_the_same_where_a_side_is_nan(board: BoardInProcess) -> None:
+    with board.load(DIGITS, delegate="xnnpack") as model:
+        run = model.run({"image": IMAGES})
+    reference = np.array(run.outputs["probabilities"])
+    reference[2, 3] = np.nan
+    wrong = {"probabilities": reference}
+    found = blame(board, run, wrong, path=DIGITS, inputs={"image": IMAGES}, delegate="xnnpack")
+    assert found.likely == "conversion", found.text
+    assert [one.same for one in found.observations if one.kind == "delegate"] == [True, True, True]
+
+
+def test_a_pre_processing_is_to_blame_only_where_all_samples_agree_with_it(board: BoardInProcess) -> None:
+    with board.load(DIGITS) as model:
+        run, other = model.run({"image": IMAGES}), model.run({"image": IMAGES * 255})
+    reference = np.array(other.outputs["probabilities"])
+    given = {"path": DIGITS, "inputs": {"image": IMAGES}}
+    found = blame(board, run, {"probabilities": reference}, **given)
+    assert found.likely == "pre-processing", found.text
+    apart = np.abs(reference - run.outputs["probabilities"]).max(axis=1)
+    least = int(apart.argmin())
+    reference[least] = run.outputs["probabilities"][least] + 0.01
+    found = blame(board, run, {"probabilities": reference}, **given)
+    assert found.likely == "conversion", found.text

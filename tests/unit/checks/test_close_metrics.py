@@ -195,6 +195,13 @@ def test_a_reference_without_a_name_of_its_own_is_misuse(check: EdgeCheck, make_
         check.close(make_run({"y": VALUES}), unnamed)
 
 
+def test_a_reference_of_zeros_leaves_a_preset_nothing_and_that_is_said(check: EdgeCheck, make_run: Make) -> None:
+    run = of_model(make_run({"y": VALUES}), "float32")
+    text = failure(check, run, {"y": VALUES * 0})
+    assert "of the largest |reference| = 0, as it is zero everywhere: name an atol)" in text
+    assert check.close(of_model(make_run({"y": VALUES * 0}), "float32"), {"y": VALUES * 0}).passed
+
+
 def test_a_preset_can_be_named(check: EdgeCheck, make_run: Make) -> None:
     run = of_model(make_run({"y": VALUES * np.float32(1.001)}), "float32")
     assert "preset float32 on cpu" in failure(check, run, {"y": VALUES})
