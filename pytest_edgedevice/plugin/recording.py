@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice.plugin.blame import fault_in
+from pytest_edgedevice.plugin.blame import fault_in, is_infra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -128,8 +128,8 @@ def keep(item: pytest.Item, evidence: Evidence, device_log: Mapping[str, str] | 
 
 def keep_error(item: pytest.Item, error: Any) -> None:
     """Make a record of a test that an error of ours ended before a check could see anything."""
-    from pytest_edgedevice.errors import InfraError, ModelError
+    from pytest_edgedevice.errors import ModelError
     from pytest_edgedevice.values import Evidence
 
-    check = "device" if isinstance(error, InfraError) else "model" if isinstance(error, ModelError) else "usage"
+    check = "device" if is_infra(error) else "model" if isinstance(error, ModelError) else "usage"
     keep(item, Evidence(check, "fail", str(error), {}), getattr(error, "details", None))

@@ -63,6 +63,16 @@ def test_the_worlds_fault_in_a_test_without_our_fixtures_is_an_error_too(pyteste
     pytester.runpytest().assert_outcomes(errors=1)
 
 
+def test_pytest_and_the_closing_table_agree_on_a_wrong_device_file(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        RAISES + "@pytest.fixture\ndef rack():\n    raise ConfigError('no such table')\n"
+        "def test_a(rack, edge_check): pass\ndef test_b(edge_check):\n    raise ConfigError('no such table')"
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["test_a *infra", "test_b *infra"])
+
+
 def test_an_error_derived_from_ours_keeps_its_family(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(RAISES + "class Mine(TransportError): pass\ndef test_a():\n    raise Mine('rack has no power')")
     pytester.runpytest().assert_outcomes(errors=1)
