@@ -10,6 +10,8 @@ import contextlib
 import json
 import math
 import os
+import stat
+import struct
 import tempfile
 import zipfile
 from pathlib import Path
@@ -29,6 +31,8 @@ ENDING = ".npy"
 MOST_DESCRIPTION_BYTES = 1 << 28
 MOST_BYTES = 1 << 36
 MOST_MEMBERS = 1_000_000
+BROKEN = (OSError, ValueError, ArithmeticError, EOFError, struct.error, zipfile.BadZipFile, RuntimeError)
+"""What reading a broken file raises, ``NotImplementedError`` among them."""
 KINDS = "fiubc"
 """Kinds of dtype that are numbers: what else numpy can store is not ours."""
 
@@ -115,8 +119,10 @@ class Archive:
     def __init__(self, path: Path, *, kind: str) -> None:
         self._path = path
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device never ends
+                raise self._wrong("it is no file")
             self._zip = zipfile.ZipFile(path)
-        except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        except BROKEN as error:
             raise self._wrong(getattr(error, "strerror", None) or error) from error
         try:
             self._sizes = self._members()
@@ -129,6 +135,8 @@ class Archive:
         members = self._zip.infolist()
         if sum(one.file_size for one in members) > MOST_BYTES:
             raise self._wrong(f"it is larger than {MOST_BYTES >> 30} GiB")
+        if sum(one.file_size for one in members) > self._path.stat().st_size:
+            raise self._wrong("its members overlap")
         if len(members) > MOST_MEMBERS:
             raise self._wrong(f"it has {len(members)} members")
         for one in members:
@@ -161,8 +169,23 @@ class Archive:
         try:
             with self._zip.open(name + ENDING) as member:
                 return _read(member)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except BROKEN as error:
             raise self._wrong(f"its {name!r} cannot be read: {error}") from error
+
+    def samples(self, where: str | tuple[str, ...]) -> Array | list[Array]:
+        """One array with samples along its first axis; or one array a sample, each another one.
+
+        Raises:
+            UsageError: There are none of these names, they are broken, or one array is named again and again.
+        """
+        if isinstance(where, str):
+            found = self.array(where)
+            if found.ndim == 0:
+                raise self._wrong(f"{where} has no sample axis")
+            return found
+        if len(set(where)) < len(where):
+            raise self._wrong("it gives one array for several samples")
+        return [self.array(one) for one in where]
 
     def _wrong(self, reason: object) -> UsageError:
         return UsageError(f"{str(self._path)!r} cannot be read: {reason}", hint="write it again")

@@ -17,6 +17,7 @@ from pytest_edgedevice.checks import parts
 from pytest_edgedevice.checks.close import compare_run
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.replay.archive import KINDS, ArchiveWriter
+from pytest_edgedevice.replay.asked import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,9 +77,13 @@ class Kept:
             UsageError: The check had an argument that no file can hold, and nothing is given in its place.
         """
         arguments: dict[str, Any] = {"atol": None, "rtol": None, "outputs": None, **self.arguments, **changes}
-        lost = [name for name in self.unkept if name not in changes]
+        by_tolerance = any(changes.get(name) is not None for name in ("atol", "rtol"))
+        lost = [name for name in self.unkept if name not in changes and not (name == "metric" and by_tolerance)]
         if lost:
-            raise UsageError(f"the check was made with {lost[0]}=..., which no file can hold: compare it in a test")
+            raise UsageError(
+                f"the check was made with a {lost[0]} of its own, which no file can hold",
+                hint="compare by --atol or --rtol, or repeat the test",
+            )
         try:
             return compare_run(self.run, self.reference, **arguments)
         except TypeError as error:
@@ -189,7 +194,7 @@ def _json_ready(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     kept, lost = {}, []
     for name, value in arguments.items():
         try:
-            kept[name] = json.loads(json.dumps(value, allow_nan=False))
+            kept[name] = json.loads(json.dumps(as_json(value), allow_nan=False))
         except (TypeError, ValueError):
             lost.append(name)
     return kept, lost

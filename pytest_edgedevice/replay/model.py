@@ -90,7 +90,7 @@ class ReplayedModel(Evaluated):
     def _block(self, block: Block) -> tuple[dict[str, Any], list[int]]:
         """The answers to one run, checked; the latest few stay in memory."""
         if id(block) not in self._read:
-            outputs = {name: self._array(where) for name, where in block.outputs.items()}
+            outputs = {name: self._archive.samples(where) for name, where in block.outputs.items()}
             times = unpack(block.inference_ns, where=f"{self._path}: times")
             names = {spec.name for spec in self.info.outputs}
             counts = {len(values) for values in outputs.values()} | {len(times)}
@@ -100,14 +100,6 @@ class ReplayedModel(Evaluated):
                 self._read.pop(next(iter(self._read)))
             self._read[id(block)] = outputs, times
         return self._read[id(block)]
-
-    def _array(self, where: str | tuple[str, ...]) -> Any:
-        if isinstance(where, str):
-            found = self._archive.array(where)
-            if found.ndim == 0:
-                raise UsageError(f"{str(self._path)!r} cannot be read: {where} has no sample axis")
-            return found
-        return [self._archive.array(one) for one in where]
 
     def measure(
         self,

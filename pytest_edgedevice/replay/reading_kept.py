@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.replay.archive import Archive
+from pytest_edgedevice.replay.asked import from_json
 from pytest_edgedevice.replay.kept import KIND, Kept, Reference
 from pytest_edgedevice.replay.plain import rebuild
 from pytest_edgedevice.values import ModelInfo, Placement, Run
@@ -27,13 +28,13 @@ def read_kept(path: Path) -> Kept:
         try:
             members = rebuild(_Members, told["members"])
             sides = {
-                side: {name: _array(archive, where) for name, where in getattr(members, side).items()}
+                side: {name: archive.samples(where) for name, where in getattr(members, side).items()}
                 for side in ("device", "reference", "inputs")
             }
             model, placement = rebuild(ModelInfo, told["model"]), rebuild(Placement, told["placement"])
             other = rebuild(ModelInfo, told["reference_model"]) if told["reference_model"] is not None else None
             texts = rebuild(_Texts, {name: told[name] for name in ("golden", "device", "test", "cut", "ids", "unkept")})
-            arguments = dict(told["arguments"])
+            arguments = {name: from_json(value) for name, value in dict(told["arguments"]).items()}
         except (KeyError, ValueError, TypeError) as error:
             raise UsageError(f"{str(path)!r} cannot be read: its description is wrong: {error}") from error
     counts = {len(values) for side in ("device", "reference") for values in sides[side].values()}
@@ -64,12 +65,3 @@ class _Texts:
     cut: str
     ids: tuple[str, ...]
     unkept: tuple[str, ...]
-
-
-def _array(archive: Archive, where: str | tuple[str, ...]) -> Any:
-    if isinstance(where, str):
-        found = archive.array(where)
-        if found.ndim == 0:
-            raise ValueError(f"{where} has no sample axis")
-        return found
-    return [archive.array(one) for one in where]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
+import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +142,44 @@ def test_a_compressed_archive_is_refused_before_it_grows(tmp_path: Path) -> None
     np.savez_compressed(tmp_path / "run.npz", description=np.zeros(1 << 20, np.uint8))
     with pytest.raises(UsageError, match="compressed"):
         open_replay(str(tmp_path / "run.npz"))
+
+
+def test_one_array_is_not_read_for_sample_after_sample(recording: Path) -> None:
+    with Archive(recording.with_suffix(".npz"), kind=KIND) as archive:
+        name = next(one.removesuffix(".npy") for one in archive._zip.namelist() if one.startswith("outputs."))
+        assert len(archive.samples((name,))) == 1
+        with pytest.raises(UsageError, match="gives one array for several samples"):
+            archive.samples((name,) * 1000)
+
+
+def test_members_that_overlap_are_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(bomb, "w") as archive:
+        archive.writestr("a.npy", npy(np.zeros(100_000)))
+        for number in range(50):
+            again = copy.copy(archive.infolist()[0])
+            again.filename = f"{number}.npy"
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+    with pytest.raises(UsageError, match="overlap"):
+        Archive(bomb, kind=KIND)
+
+
+@pytest.mark.parametrize("shape", [(0, 10**30), (2**62, 0), (-1, 4)], ids=str)
+def test_a_shape_that_no_array_has_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = tmp_path / "odd.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", lying_header(str(shape)).rstrip(b"\0"))
+        told = json.dumps({"kind": KIND, "schema": 1}).encode()
+        archive.writestr("description.npy", npy(np.frombuffer(told, np.uint8)))
+    with Archive(path, kind=KIND) as found, pytest.raises(UsageError, match="'a' cannot be read"):
+        found.array("a")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="it is no file"):
+        read_kept(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("address", ["", "nope.jsonl", "#", "nope#left", "x" * 5000])

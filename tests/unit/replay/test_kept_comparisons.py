@@ -13,6 +13,8 @@ from pytest_edgedevice.checks.close import compare_run
 from pytest_edgedevice.checks.close_text import failure_text
 from pytest_edgedevice.cli.main import main
 from pytest_edgedevice.errors import InfraError, UsageError
+from pytest_edgedevice.metrics import cosine, psnr, steps, topk, within
+from pytest_edgedevice.metrics.noise import Mse
 from pytest_edgedevice.replay import keep, read_kept
 from pytest_edgedevice.values import ModelInfo, Placement, Quantization, Run, TensorSpec
 from tests.unit.replay.test_hostile_recordings import described, rewritten
@@ -98,9 +100,53 @@ def test_an_argument_that_no_file_can_hold_is_asked_for(tmp_path: Path) -> None:
     found = found_of(atol=0.1)
     path = kept(tmp_path, found)
     changed = rewritten(path, tmp_path / "a.npz", described(lambda told: told.update(unkept=["metric"])))
-    with pytest.raises(UsageError, match=r"made with metric=\.\.\., which no file can hold"):
+    with pytest.raises(UsageError, match="made with a metric of its own, which no file can hold"):
         read_kept(changed).compare()
     assert not read_kept(changed).compare(metric=None, atol=0.1).passed
+    assert not read_kept(changed).compare(atol=0.1, rtol=None).passed
+
+
+class Own(Mse):
+    """A metric that the table does not have."""
+
+
+ASKED: list[Any] = [
+    cosine(at_least=0.99999, over="set"),
+    cosine,
+    [topk(k=2, margin=0.01), within(atol=0.01, share=np.float64(0.01))],
+    {"y*": [psnr(at_least=90, peak=4.0), "snr"], "*": steps(scale=0.5)},
+]
+
+
+@pytest.mark.parametrize("metric", ASKED, ids=["metric", "class", "several", "patterns"])
+def test_metrics_are_kept_with_their_fields(tmp_path: Path, metric: Any) -> None:
+    found = found_of(metric=metric)
+    again = read_kept(kept(tmp_path, found)).compare()
+    assert failure_text(again) == failure_text(found.result) != ""
+
+
+def test_a_metric_of_ones_own_is_in_no_file(tmp_path: Path) -> None:
+    read = read_kept(kept(tmp_path, found_of(metric=Own(at_most=0.001))))
+    assert read.unkept == ("metric",)
+    with pytest.raises(UsageError, match="a metric of its own"):
+        read.compare()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"$metric": "Metric"},
+        {"$metric": ["cosine"]},
+        {"$metric": "cosine", "at_least": "x"},
+        {"y": [{"$metric": "cosine", "__class__": 1}]},
+    ],
+    ids=str,
+)
+def test_a_metric_that_no_test_could_make_is_refused(tmp_path: Path, told: Any) -> None:
+    asked = described(lambda all_told: all_told["arguments"].update(metric=told))
+    changed = rewritten(kept(tmp_path, found_of(atol=0.1)), tmp_path / "a.npz", asked)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_kept(changed)
 
 
 @pytest.mark.parametrize(
