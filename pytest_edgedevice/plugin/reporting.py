@@ -107,7 +107,7 @@ class Collector:
             for test, why in self._errors.items()
             if all(one["verdict"] != "fail" and one["outcome"] == "failed" for one in self._records.get(test, ()))
         ]
-        return [*self.records, *skips, *errors]
+        return [*self.records, *(stamped(self._config, one) for one in (*skips, *errors))]
 
     @property
     def tested_nothing(self) -> bool:

@@ -333,6 +333,23 @@ def test_paper_has_no_controls(opened: Callable[..., Opened]) -> None:
     assert shown(page, ".cells tbody tr") == 40
 
 
+def test_tables_fit_on_paper(opened: Callable[..., Opened]) -> None:
+    page, _ = opened("team", viewport={"width": 794, "height": 1123})
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    assert page.locator(".cells tbody td.number").first.is_visible()
+
+
+def test_paper_of_an_open_cell_has_the_cell_alone(opened: Callable[..., Opened]) -> None:
+    page, _ = opened("team", viewport={"width": 794, "height": 1123})
+    page.locator(".cells tbody a").first.click()
+    expect(page.locator("dialog h4").first).to_be_visible(timeout=PATIENCE_MS)
+    page.emulate_media(media="print")
+    assert page.locator("dialog h3").is_visible()
+    assert page.locator("main").is_hidden()
+
+
 def test_a_command_can_be_copied(opened: Callable[..., Opened]) -> None:
     page, _ = opened("team")
     command = page.locator("#failures .command").first

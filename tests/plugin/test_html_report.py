@@ -58,6 +58,7 @@ def test_a_test_that_fails_by_an_assertion_of_its_own_is_in_the_page(pytester: p
     assert "0 of 2 cells passed" in page
     assert "assert 'cat' == 'dog'" in page
     assert "assert 'sun' == 'moon'" in page
+    assert page.count('<article class="card') == 2
 
 
 def test_a_run_without_checks_is_a_page_that_says_so(pytester: pytest.Pytester) -> None:
