@@ -127,6 +127,7 @@ class Device(Leased):
             timeout_s=timeout_s,
         )
         model = self._runner.load(self._site(), request)
+        model.delegate_options = request.options or {}
         self._models.append(model)
         return model
 

@@ -84,5 +84,5 @@ class Evaluated:
         return None
 
     def _identity(self) -> str:
-        """What tells the device from all other; empty where only its name is known."""
+        """What tells the device, and how it was told to compute, from all other; empty where only its name is known."""
         return ""

@@ -32,6 +32,7 @@ class LoadedModel(Watched, Evaluated):
         device_name: Name of the device.
         load_ms: Time the engine needed to load and prepare the model, milliseconds.
         emulated: Whether an emulator runs it, so that its times say nothing.
+        delegate_options: What the delegate was told, which may change every output.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LoadedModel(Watched, Evaluated):
         self.device_name = site.name
         self.load_ms = load_ms
         self.emulated = backend.emulated
+        self.delegate_options: Mapping[str, str] = {}
         self._backend = backend
         self._site = site
         self._last_sample: Batch | None = None
@@ -197,7 +199,8 @@ class LoadedModel(Watched, Evaluated):
         return self._site.care.tell
 
     def _identity(self) -> str:
-        return self._site.link.identity()
+        options = "".join(f" {name}={value}" for name, value in sorted(self.delegate_options.items()))
+        return (self._site.link.identity() or self.device_name) + options
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -132,6 +132,28 @@ def test_an_interrupt_while_a_chunk_is_drawn_ends_the_agent(device: Device) -> N
             is_of_use(ended)
 
 
+def test_scores_that_a_delegate_gave_with_other_options_are_of_no_use(device: Device, tmp_path: Path) -> None:
+    class CutError(Exception):
+        pass
+
+    def resumed(precision: str, *, whole: bool = False) -> int:
+        def samples() -> Iterator[Any]:
+            yield from (({"x": np.full(4, at, np.float32)}, 0) for at in range(40))
+            if not whole:
+                raise CutError
+
+        with device.load(TINY / "two_outputs.tflite", delegate="cpu") as loaded:
+            assert loaded.delegate_options == {}
+            loaded.delegate_options = {"precision": precision}
+            found = loaded.evaluate(samples, lambda output, label: True, batch=4, resume=tmp_path / "state.jsonl")
+        return found.resumed
+
+    for precision, expected in (("fp32", 0), ("fp16", 1)):
+        with pytest.raises(CutError):
+            resumed("fp16")
+        assert bool(resumed(precision, whole=True)) == bool(expected)
+
+
 def test_what_was_finished_when_a_device_crashed_is_not_run_again(device: Device, tmp_path: Path) -> None:
     numbers = np.arange(40, dtype=np.int32).reshape(10, 4) + 1
     divisors = np.ones((10, 4), np.int32)
