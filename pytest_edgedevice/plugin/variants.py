@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,46 +67,61 @@ class VariantLoader:
     def __repr__(self) -> str:
         return "<edge_variants>"
 
-    def __call__(self, *names: str, model: str = "", **options: Any) -> Variants:
+    def __call__(self, *names: str | os.PathLike[str], model: str = "", **options: Any) -> Variants:
         """Load several conversions of one model.
 
         Args:
             names: Names of variants (``float32``, ``float16``, ``weight_int8``, ``dynamic_int8``, ``int8``,
-                ``int16x8``), files, or patterns of files such as ``digits_*.tflite``.
+                ``int16x8``), files, or patterns of files such as ``digits_*.tflite``; a pattern adds what was not
+                named before it.
             model: What the files are called before ``_float32.tflite`` and the like, ``digits`` for one; or a path with
                 ``{variant}`` in it. Not needed where only one model has files for all names.
             options: As for ``edge_model``.
 
         Raises:
-            UsageError: No names, or a name twice.
+            UsageError: No names, or a name or a file twice.
             ModelError: A file is missing or ambiguous, or is another variant than its name says.
         """
-        if not names or len(set(names)) < len(names):
+        given: list[Any] = [os.fspath(name) if isinstance(name, os.PathLike) else name for name in names]
+        if not given or not all(isinstance(name, str) for name in (*given, model)) or len(set(given)) < len(given):
             raise UsageError("edge_variants needs names of variants or files, each once",
                              hint='edge_variants("float32", "int8", model="digits")')  # fmt: skip
+        kinds = {name: None for name in given if name in KINDS}
         loaded: dict[str, LoadedModelLike] = {}
-        for name, file in self._files(names, model):
+        for name, file in self._files(tuple(given), model):
             found = self._load(file, **options)
             _check(found, name, file)
-            loaded[name if name in KINDS else _name_of(found, file, loaded)] = found
+            loaded[name if name in KINDS else _name_of(found, file, kinds | loaded)] = found
         return Variants(loaded)
 
     def _files(self, names: tuple[str, ...], model: str) -> Iterator[tuple[str, Path | str]]:
         kinds = tuple(name for name in names if name in KINDS)
         files = self._of_kinds(kinds, model) if kinds else {}
+        taken: set[Path] = set()
         for name in names:
-            if name in KINDS:
-                yield name, files[name]
-            elif glob.has_magic(name):
-                yield from (("", file) for file in self._matching(name))
-            else:
-                yield "", name
+            file = files[name] if name in KINDS else self._named(name)
+            if file is None and glob.has_magic(name):
+                found = [one for one in self._matching(name) if one.resolve() not in taken]
+                taken.update(one.resolve() for one in found)
+                yield from (("", one) for one in found)
+                continue
+            if file is not None and file.resolve() in taken:
+                raise UsageError(f"{name!r} is {str(file)!r}, which was named before", hint="name each file once")
+            taken.update(() if file is None else (file.resolve(),))
+            yield name if name in KINDS else "", file or name
+
+    def _named(self, name: str) -> Path | None:
+        """The file of exactly that name, whatever is in it; None where there is none, for the loader to say so."""
+        return None if "\0" in name else next((one for place in self._places if (one := place / name).is_file()), None)
 
     def _matching(self, pattern: str) -> list[Path]:
         """Files that a pattern matches, in the first folder where there are any; float models come first."""
         for place in self._places:
             anchor = Path(pattern).anchor
-            found = Path(anchor).glob(pattern.removeprefix(anchor)) if anchor else place.glob(pattern)
+            try:
+                found = list(Path(anchor).glob(pattern.removeprefix(anchor)) if anchor else place.glob(pattern))
+            except (ValueError, NotImplementedError, OSError) as error:
+                raise ModelError(f"{pattern!r} is no pattern of files: {error}") from error
             if files := [one for one in found if one.is_file()]:
                 return sorted(files, key=lambda file: (_rank(file), file.name))
         raise ModelError(f"no file matches {pattern!r}; searched in {', '.join(map(str, self._places))}",
@@ -132,7 +148,7 @@ class VariantLoader:
                         raise ModelError(f"several files may be {kind} of {model!r}: {', '.join(map(str, found))}",
                                          hint="name the files, or take one away")  # fmt: skip
                     return found[0]
-        wanted = model.format(variant=kind) if "{variant}" in model else f"{model}_{kind}.tflite"
+        wanted = model.replace("{variant}", kind) if "{variant}" in model else f"{model}_{kind}.tflite"
         raise ModelError(
             f"model {model!r} has no variant {kind!r}: {wanted!r} does not exist; "
             f"searched in {', '.join(map(str, self._places))}",
