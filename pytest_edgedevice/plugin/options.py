@@ -5,6 +5,7 @@ What their values add up to is in ``settings``, which most runs never import.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from typing import TYPE_CHECKING, Any, Literal
@@ -192,6 +193,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, Any, Any]:
     """Offer ``--device`` once every plugin and conftest had the chance to claim it; many do."""
     _forget_specs(early_config, args)
+    _forget_verdict(early_config)
     result = yield
     try:
         _, unknown = parser.parse_known_and_unknown_args([SHORT_FORM, "x"])
@@ -201,6 +203,20 @@ def pytest_load_initial_conftests(
         parser.getgroup("edgedevice").addoption(SHORT_FORM, **_device_option("short form of --edge-device"))
         early_config.stash[PARSER] = parser
     return result
+
+
+def _forget_verdict(config: pytest.Config) -> None:
+    """Take an old verdict away before a conftest or an option can end the run: nobody shall read it as this run's."""
+    known = config.known_args_namespace
+    if known.help or known.version or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    given, ini = getattr(known, "edge_verdict", None), str(config.getini("edge_verdict") or "")
+    if given or ini:
+        from pytest_edgedevice.plugin.verdict import take_away
+
+        folder = config.invocation_params.dir if given else (config.inipath or config.rootpath / "ini").parent
+        with contextlib.suppress(pytest.UsageError):  # told when the session starts
+            take_away(folder / str(given or ini))
 
 
 def _forget_specs(config: pytest.Config, args: Sequence[str]) -> None:

@@ -88,6 +88,12 @@ def test_files_may_be_named_and_none_may_be_good_enough(pytester: pytest.Pyteste
         ('"nothing.tflite"', "model 'nothing.tflite' does not exist"),
         ("", "edge_variants needs names"),
         ('"int8", "int8"', "edge_variants needs names"),
+        ('["int8"]', "edge_variants needs names"),
+        ("5, 6", "edge_variants needs names"),
+        ('"int8", model=5', "edge_variants needs names"),
+        ('"int8", "digits_int8.tflite", model="digits"', "which was named before"),
+        ('"int8", model="{variant}{"', "'int8{' does not exist"),
+        ('"**x*.tflite"', "'**x*.tflite' is no pattern of files"),
         ('"float16", model="lies"', "'lies_float16.tflite' is float32, not the float16 that was asked for"),
         ('"float32", "int8", model="twice"', "several files may be float32 of 'twice'"),
     ],
@@ -123,6 +129,33 @@ def test_loaded_variants_are_a_mapping(pytester: pytest.Pytester, models: Path) 
         """
     )
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_files_of_one_kind_keep_names_of_their_own(pytester: pytest.Pytester, models: Path) -> None:
+    shutil.copy(models / "digits_int8.tflite", models / "od[d].tflite")
+    pytester.makepyfile(
+        """
+        from pathlib import Path
+
+        def test_it(edge_variants):
+            names = "od[d].tflite", Path("digits_int8.tflite"), "digits_*t*8.tflite", "float32"
+            found = edge_variants(*names, model="digits")
+            assert list(found) == ["int8", "digits_int8", "dynamic_int8", "float32"]
+            found = edge_variants("od[d].tflite", "int8", model="digits")
+            assert [one.info.name for one in found.values()] == ["od[d].tflite", "digits_int8.tflite"]
+        """
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("wrong", ["--edge-report=odd", "--no-such-option", "broken/conftest.py"])
+def test_a_run_that_never_begins_leaves_no_old_verdict(pytester: pytest.Pytester, wrong: str) -> None:
+    pytester.makeini("[pytest]\nedge_verdict = v.json\n")
+    (pytester.path / "v.json").write_text('{"edge_verdict": 1, "verdict": "pass"}')
+    (pytester.path / "broken").mkdir()
+    (pytester.path / "broken" / "conftest.py").write_text("import nothing_of_that_name\n")
+    assert pytester.runpytest_inprocess(wrong, *(["--edge-verdict", "v.json"] if "-no-" in wrong else [])).ret == 4
+    assert not (pytester.path / "v.json").exists()
 
 
 @pytest.mark.parametrize("content", ["{}", "not json", "[" * 9000, "5"])

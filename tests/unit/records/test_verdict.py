@@ -53,6 +53,7 @@ def test_the_best_variant_is_told_with_its_hash() -> None:
         ([record("failed", check="close", verdict="fail")], 1, True, "fail"),
         ([record("inconclusive", verdict="inconclusive")], 1, True, "inconclusive"),
         ([record("inconclusive", verdict="inconclusive"), record("infra")], 1, True, "fail"),
+        ([record(), record("inconclusive", verdict="inconclusive")], 0, True, "inconclusive"),
     ],
 )
 def test_only_a_whole_run_that_passed_ships(
