@@ -6,6 +6,7 @@ Owns gates, of the whole set and of its slices. The wording is next door, in ``a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from pytest_edgedevice.evaluation import Evaluation
 from pytest_edgedevice.given import is_number, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_edgedevice.evaluation import Score
     from pytest_edgedevice.values import Verdict
 
@@ -76,10 +75,11 @@ class AccuracyChecks(Settling):
 
         Raises:
             CheckFailed: It is not good enough, or (by policy) neither could be shown.
-            UsageError: A bound is no number, or no sample carries a tag.
+            UsageError: A bound is no number, or cannot be reached, or no sample carries a tag.
         """
         __tracebackhide__ = True
-        gates = judge(evaluation, at_least=at_least, at_most=at_most, confidence=confidence, slices=slices or {})
+        slices = {} if slices is None else slices
+        gates = judge(evaluation, at_least=at_least, at_most=at_most, confidence=confidence, slices=slices)
         verdict = min((one.verdict for one in gates), key=GRAVEST.index)
         self._settle(
             "accuracy",
@@ -111,6 +111,9 @@ def judge(
         raise UsageError("give at_least or at_most, not both: a metric is good where it is high, or where it is low")
     if not is_number(confidence) or not 0.5 <= confidence < 1:
         raise UsageError(f"confidence must be from 0.5 to below 1, e.g. 0.95, not {confidence!r:.60}")
+    if not isinstance(slices, Mapping):
+        raise UsageError(f"slices must be tags with what is wanted of each, not {shown(slices)}",
+                         hint='slices={"night": 0.9}')  # fmt: skip
     for name, value in (("at_least", at_least), ("at_most", at_most), *slices.items()):
         if not is_number(value) and (value is not None or name in slices):
             raise UsageError(f"what is wanted of {name!r} must be a number, not {shown(value)}")
@@ -118,6 +121,10 @@ def judge(
         known = ", ".join(map(repr, list(evaluation.slices)[:20])) or "none"
         raise UsageError(f"no sample of {evaluation.dataset!r} has the tag {unknown[0]!r}", hint=f"tags are: {known}")
     high = at_most is None and (at_least is not None or evaluation.higher_is_better)
+    most = max((value for value in (at_least, *slices.values()) if value is not None), default=0)
+    if high and evaluation.total.kind == "rate" and most > 1:
+        raise UsageError(f"{evaluation.metric} is a rate, from 0 to 1, and can never be at least {most:g}",
+                         hint="0.96 is 96 %")  # fmt: skip
     gates = [_gate("", evaluation.total, at_least if high else at_most, confidence, high=high)]
     gates += [_gate(tag, evaluation.slices[tag], wanted, confidence, high=high) for tag, wanted in slices.items()]
     others = [tag for tag in evaluation.slices if tag not in slices]

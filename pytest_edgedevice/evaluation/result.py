@@ -52,6 +52,8 @@ class Score:
             return clopper_pearson(self.successes, self.samples, confidence)
         if self.redrawn:
             last = len(self.redrawn) - 1
+            if (1 - confidence) * len(self.redrawn) < 1:  # so rare a value is not among them
+                return None, None
             return self.redrawn[math.floor((1 - confidence) * last)], self.redrawn[math.ceil(confidence * last)]
         found = None if self.deviation is None else t_interval(self.value, self.deviation, self.samples, confidence)
         return found or (None, None)

@@ -137,6 +137,10 @@ def test_without_a_bound_an_evaluation_is_recorded_with_all_its_slices() -> None
         {"confidence": 0.4, "at_least": 0.5},
         {"slices": {"night": None}, "at_least": 0.5},
         {"slices": {"rain": 0.5}},
+        {"slices": ["night"]},
+        {"slices": 0},
+        {"at_least": 96},
+        {"slices": {"night": 96}},
     ],
 )
 def test_what_cannot_be_asked_is_refused_and_no_evidence(asked: dict[str, Any]) -> None:

@@ -95,6 +95,12 @@ def test_an_aggregate_of_one_sample_has_no_bounds() -> None:
     assert NumpyModel().evaluate(labelled(1), Spread()).total.bounds(0.95) == (None, None)
 
 
+def test_a_bound_rarer_than_what_was_drawn_is_not_known() -> None:
+    total = NumpyModel().evaluate(labelled(), Spread()).total
+    assert total.bounds(0.99)[0] is not None
+    assert total.bounds(0.9999) == (None, None)
+
+
 @pytest.mark.parametrize("ranked", [False, True])
 def test_an_aggregate_goes_on_after_a_cut(tmp_path: Path, ranked: bool) -> None:
     metric: Any = Spread()
