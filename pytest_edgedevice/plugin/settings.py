@@ -186,13 +186,21 @@ def _baseline(config: pytest.Config) -> Path | None:
     return path
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether no file can have that name; one that is too long for the system is told when it is opened."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _evidence(config: pytest.Config) -> EvidenceSettings:
     keep, inputs = _choice(config, "edge_keep", KEPT, default="none"), bool(config.getoption("edge_keep_inputs"))
     if inputs and keep == "none":
         raise pytest.UsageError("--edge-keep-inputs keeps nothing by itself: add --edge-keep failing, or all")
     given = config.getoption("edge_record_run")
     recording = config.invocation_params.dir / str(given) if given else None
-    if recording is not None and (recording.is_dir() or recording.suffix == RECORDING_SUFFIX):
+    if recording is not None and (_is_folder(recording) or recording.suffix == RECORDING_SUFFIX):
         raise pytest.UsageError(f"--edge-record-run: {str(recording)!r} cannot be the records' file; e.g. run.jsonl")
     if recording is not None and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--edge-record-run records one process: leave -n out")
@@ -211,10 +219,10 @@ def _history(config: pytest.Config) -> Path | None:
     text, where = _one(config, "edge_history", "")
     if text == "off":
         return None
-    folder = _file(config, "edge_history") or config.rootpath / HISTORY
-    if folder.exists() and not folder.is_dir():
-        raise pytest.UsageError(f"{where}: {str(folder)!r} is no folder")
-    return folder
+    named = _file(config, "edge_history")
+    if named is not None and named.exists() and not named.is_dir():
+        raise pytest.UsageError(f"{where}: {str(named)!r} is no folder")
+    return named or config.rootpath / HISTORY
 
 
 def _count(config: pytest.Config, name: str, default: int) -> int:

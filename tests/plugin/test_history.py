@@ -127,6 +127,14 @@ def test_a_history_that_cannot_be_written_is_told_and_fails_only_a_named_one(
     assert pytester.runpytest("--edge-history", ".edgedevice").ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_a_file_in_the_place_of_the_default_history_fails_no_run(pytester: pytest.Pytester, folder: Path) -> None:
+    pytester.makepyfile(test_it=TEST)
+    folder.write_text("mine")
+    ran = pytester.runpytest()
+    assert ran.ret == 0
+    ran.stdout.fnmatch_lines(["edgedevice: cannot write the history *"])
+
+
 @pytest.mark.parametrize(
     ("ini", "arguments", "text"),
     [
