@@ -74,7 +74,7 @@ class History:
         try:
             self._journal: BinaryIO = open(self.path, "rb", opener=without_waiting)  # noqa: SIM115 - closed by close
         except OSError as error:
-            hint = "every run of device tests in pytest's root folder adds to it; --edge-history names another folder"
+            hint = "every run of device tests in pytest's root folder adds to it; --history names another folder"
             raise UsageError(f"no history in {str(folder)!r}: {error.strerror or error}", hint=hint) from error
         try:
             self._index = self._opened(folder / INDEX)

@@ -74,7 +74,8 @@ def read_what_is_there(path: Path) -> Lines:
                 if fault:
                     faults.append(f"{path}:{number}: {fault}")
                 if len(faults) > MOST_FAULTS:
-                    raise UsageError(f"no file of records: more than {MOST_FAULTS} lines are none, first {faults[0]}")
+                    most = f"more than {MOST_FAULTS} of its lines are none, such as"
+                    raise UsageError(f"{str(path)!r} is no file of records: {most} {faults[0]}")
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read records from {str(path)!r}: {reason}") from error
