@@ -178,7 +178,8 @@ def _compare(name: str, sides: Sides, metrics: tuple[Metric, ...], *, run: Run, 
     findings = tuple(_judge(name, metric, found, ours, theirs) for metric in metrics) if found.sound else ()
     hint = ""
     if not (found.nonfinite or (findings and all(one.passed for one in findings))):
-        hint = output_hint(name, ours, sides.reference, found=found, tolerance=tolerance, info=run.model)
+        telling = tolerance if found.mismatches else None  # within one that all elements keep, anything may agree
+        hint = output_hint(name, ours, sides.reference, found=found, tolerance=telling, info=run.model)
     return OutputResult(
         name,
         None if tolerance is None else atol,

@@ -218,7 +218,8 @@ def _finding(metric: Cosine | Pearson, over: Over, found: _Likeness, values: dic
     if off[worst] and metric.gain is not None:
         kinds = [f"{name} {values_[worst]:.4g}" for name, values_ in found.spreads.items() if name == "offset"]
         scale = "; ".join([f"its scale is {found.gains[worst]:.4g} of the reference's", *kinds])
-        saw = f"{metric.name} {likeness[worst]:.4f}, but {scale}; within {metric.gain:g} asked"
+        also = f"{saw}, and" if low[worst] else f"{metric.name} {likeness[worst]:.4f}, but"
+        saw = f"{also} {scale}; within {metric.gain:g} asked"
     return Finding(
         metric=metric.name,
         passed=not bad.any(),

@@ -56,9 +56,9 @@ def _keep(item: pytest.Item, found: Compared, names: list[str]) -> str:
     if config.stash.get(SIZE, 0) > MOST_BYTES:
         add_note(item, f"nothing more was kept: this run has written {MOST_BYTES >> 20} MiB to {_folder(config)}")
         return ""
-    path = _free(_folder(config), item.nodeid)
     about = {"test": item.nodeid, "version": __version__, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
     try:
+        path = _free(_folder(config), item.nodeid)
         size, cut = keep(path, found, names=names, inputs=_inputs(config, found), about=about)
     except (InfraError, ValueError, OSError) as error:
         add_note(item, f"{item.nodeid}: its tensors were not kept: {str(error).splitlines()[0]}", bad=True)

@@ -84,11 +84,12 @@ def test_everything_is_kept_on_request_and_inputs_only_when_they_are_named(pytes
     assert kept.compare().passed
 
 
-def test_a_folder_that_cannot_be_written_hides_no_failure(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("folder", "why"), [("taken", "cannot write"), ("x" * 300, "*File name too long")])
+def test_a_folder_that_cannot_be_written_hides_no_failure(pytester: pytest.Pytester, folder: str, why: str) -> None:
     (pytester.path / "taken").touch()
-    result, paths = kept_in(pytester, "--edge-keep", "failing", "--edge-keep-dir", "taken", "-k", "wrong")
+    result, paths = kept_in(pytester, "--edge-keep", "failing", "--edge-keep-dir", folder, "-k", "wrong")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*CheckFailed: output 'negated'*", "*its tensors were not kept: cannot write*"])
+    result.stdout.fnmatch_lines(["*CheckFailed: output 'negated'*", f"*its tensors were not kept: {why}*"])
     assert paths == []
 
 

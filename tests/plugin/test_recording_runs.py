@@ -89,6 +89,7 @@ def test_a_run_without_a_device_records_nothing(pytester: pytest.Pytester) -> No
     pytester.makepyfile("def test_a(): pass")
     result = pytester.runpytest("--edge-record-run", "run.jsonl")
     result.stdout.fnmatch_lines(["*no device was used: there is nothing to record*"])
+    pytester.runpytest("--edge-record-run", "x" * 300).assert_outcomes(passed=1)
     assert not list(pytester.path.glob("run.*"))
 
 

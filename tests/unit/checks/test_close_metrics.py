@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -193,6 +194,17 @@ def test_a_reference_without_a_name_of_its_own_is_misuse(check: EdgeCheck, make_
     unnamed: Any = {1: VALUES}
     with pytest.raises(UsageError, match="a reference is named by a text, not by 1"):
         check.close(make_run({"y": VALUES}), unnamed)
+
+
+def test_a_tolerance_that_every_element_keeps_gives_no_hint(check: EdgeCheck, make_run: Make) -> None:
+    text = failure(check, make_run({"y": VALUES[:, ::-1]}), {"y": VALUES}, atol=100, metric=cosine())
+    assert "sigmoid" not in text
+    assert "np.flip(reference, 1) would match" in text
+
+
+def test_both_faults_of_a_cosine_are_told_with_their_bounds(check: EdgeCheck, make_run: Make) -> None:
+    text = failure(check, make_run({"y": VALUES[:, ::-1] * 2}), {"y": VALUES}, metric=cosine())
+    assert re.search(r"cosine [-0-9.e]+, at least 0.999 asked, and its scale is 2 of the reference's", text), text
 
 
 def test_a_reference_of_zeros_leaves_a_preset_nothing_and_that_is_said(check: EdgeCheck, make_run: Make) -> None:
