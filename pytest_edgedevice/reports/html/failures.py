@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.reports.html.gathering import Cell
 
 MOST_CARDS = 200
+MOST_LOG_CHARS = 60_000
+"""Of all cards together: a device that is gone fails everything, each time with its log, and each cell has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Card:
         blame: What is the likely cause, where somebody looked.
         commands: What repeats it.
         logs: What the device's own logs said, title to text.
+        more_logs: Whether there are logs that only the cell has room for.
     """
 
     cell: Cell
@@ -43,6 +47,7 @@ class Card:
     blame: Sequence[str]
     commands: Sequence[str]
     logs: Sequence[tuple[str, str]]
+    more_logs: bool = False
 
 
 def cards(cells: Sequence[Cell]) -> list[Card]:
@@ -51,7 +56,11 @@ def cards(cells: Sequence[Cell]) -> list[Card]:
         (cell, record) for cell in cells for record in cell.records if record["shown"] not in ("passed", "skipped")
     ]
     found.sort(key=lambda one: -SEVERITY[one[1]["shown"]])
-    return [_card(cell, record) for cell, record in found]
+    made, room = [], MOST_LOG_CHARS
+    for card in (_card(cell, record) for cell, record in found):
+        room -= sum(len(said) for _, said in card.logs)
+        made.append(card if room >= 0 or not card.logs else dataclasses.replace(card, logs=(), more_logs=True))
+    return made
 
 
 def _card(cell: Cell, record: Record) -> Card:

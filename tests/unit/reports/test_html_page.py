@@ -494,6 +494,14 @@ def test_names_of_points_do_not_cover_each_other() -> None:
             assert abs(y - row) > 13 or span[0] > other[1] or span[1] < other[0]
 
 
+def test_logs_of_many_failures_stay_in_their_cells() -> None:
+    log = "E/tflite: fault\n" * 1000
+    several = [record("device", "fail", model=model(f"{one}.tflite"), device_log={"logcat": log}) for one in range(9)]
+    cards = re.findall(r'<article class="card.*?</article>', panel(*several), flags=re.DOTALL)
+    assert [log in card for card in cards] == [True] * 3 + [False] * 6
+    assert ["The cell has the device" in card for card in cards] == [False] * 3 + [True] * 6
+
+
 def test_the_file_is_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "report.html"
     write([record()], path)
