@@ -240,5 +240,7 @@ def test_records_may_come_through_a_pipe_of_the_shell(tmp_path: Path, record: di
 
 def test_a_file_of_something_else_is_given_up_soon(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("x\n" * (MOST_FAULTS + 1))
-    with pytest.raises(UsageError, match=r"is no file of records: more than 1000 of its lines are none, such as .*log:1: not JSON"):
+    with pytest.raises(
+        UsageError, match=r"is no file of records: more than 1000 of its lines are none, such as .*log:1: not JSON"
+    ):
         read_what_is_there(tmp_path / "log")
