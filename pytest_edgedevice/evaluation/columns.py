@@ -34,8 +34,6 @@ def part(column: Column, first: int, last: int) -> Column:
 
 def is_column(value: Any) -> bool:
     """Whether it has one value a sample, which can be told by their places."""
-    if isinstance(value, Mapping):
-        return all(map(is_column, value.values()))
     if isinstance(value, str | bytes) or not all(hasattr(value, name) for name in ("__len__", "__getitem__")):
         return False
     return getattr(value, "ndim", 1) > 0

@@ -123,9 +123,7 @@ class ArrayDataset(Dataset):
         for what, column in given.items():
             if column is None and what != "inputs":
                 continue
-            if not columns.is_column(column):
-                wanted = "an array or a list with one value a sample"
-                raise InputError(f"data set {self.name!r}: {what} must be {wanted}, not {shown(column)}")
+            _check_columns(column, what, self.name)
             counts[what] = columns.length(column)
         if len(set(counts.values())) != 1 or None in counts.values():
             raise InputError(f"data set {self.name!r} has different numbers of samples: {counts}")
@@ -243,6 +241,15 @@ def _chunk(samples: Sequence[Sample], first: int) -> Chunk:
         [_id_of(one.id) for one in samples],
         tags if any(tags) else None,
     )
+
+
+def _check_columns(column: Column, what: str, name: str) -> None:
+    """Refuse what has no value for each sample, by its name."""
+    for key, one in column.items() if isinstance(column, Mapping) else ((None, column),):
+        if not columns.is_column(one):
+            where = what if key is None else f"{key!r} of the {what}"
+            wanted = "an array or a list with one value a sample"
+            raise InputError(f"data set {name!r}: {where} must be {wanted}, not {shown(one)}")
 
 
 def _id_of(given: Any) -> str:

@@ -159,14 +159,22 @@ def from_folder(
         name: Of the set; the folder's by default.
 
     Raises:
-        InputError: The labels cannot be read, or name a file that is missing or outside of the folder.
+        InputError: The labels cannot be read, or name a file that is missing or outside of the folder; when it is
+            its turn, ``load`` failed on a file.
     """
     entries = folder_samples(Path(path), None if labels is None else Path(labels))
 
     def begin() -> Iterator[Any]:
-        return ((load(one.file), one.label, one.id, one.tags) for one in entries)
+        return ((_loaded(load, one.file), one.label, one.id, one.tags) for one in entries)
 
     return SampleDataset(begin, name=name or Path(path).resolve().name, samples=len(entries))
+
+
+def _loaded(load: Callable[[Path], Any], file: Path) -> Any:
+    try:
+        return load(file)
+    except Exception as error:
+        raise InputError(f"load failed on {str(file)!r}: {type(error).__name__}: {error}"[:600]) from error
 
 
 def _taken(arrays: Mapping[str, Any], names: Sequence[str]) -> str | None:

@@ -237,6 +237,11 @@ class TestFolder:
         with pytest.raises(InputError, match="is no folder"):
             from_folder(folder / "a.txt", lambda path: np.zeros(1))
 
+    def test_a_file_that_cannot_be_loaded_is_named(self, folder: Path) -> None:
+        (folder / "labels.json").write_text('{"a.txt": 0}')
+        with pytest.raises(InputError, match=r"load failed on '.*a\.txt': ValueError"):
+            list(from_folder(folder, lambda path: np.array(float("no"))).chunks(lambda: 1))
+
     def test_labels_that_cannot_be_read_are_refused(self, folder: Path) -> None:
         (folder / "labels.csv").write_bytes(b"file\n\xff\xfe")
         with pytest.raises(InputError, match="cannot read the labels"):
@@ -247,7 +252,7 @@ class TestFolder:
 @pytest.mark.parametrize("value", [5, np.array(5), {1, 2}, (one for one in (1, 2)), "text"])
 def test_what_has_no_value_for_each_sample_is_refused(what: str, value: Any) -> None:
     arrays = {"image": np.zeros((2, 3), np.float32), "labels": [0, 1], what: value}
-    with pytest.raises(InputError, match="must be an array or a list with one value a sample"):
+    with pytest.raises(InputError, match=f"{what}'? ?(of the inputs)? must be an array or a list with one value"):
         as_dataset(arrays)
 
 
