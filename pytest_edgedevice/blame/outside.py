@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import os
 
     from pytest_edgedevice.checks import GoldenLike
+    from pytest_edgedevice.checks.asking import Asked
     from pytest_edgedevice.interfaces import DeviceLike
     from pytest_edgedevice.values import Outputs, Run
 
@@ -28,6 +29,10 @@ def find_blame(
     inputs: Any,
     atol: float | None = None,
     rtol: float | None = None,
+    metric: Asked | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    preset: str | None = None,
     deadline_s: float = DEADLINE_S,
     **options: Any,
 ) -> Blame | None:
@@ -41,6 +46,10 @@ def find_blame(
         inputs: What it ran on, in any form that ``run`` takes.
         atol: See ``edge_check.close``.
         rtol: See ``edge_check.close``.
+        metric: See ``edge_check.close``.
+        at_least: See ``edge_check.close``.
+        at_most: See ``edge_check.close``.
+        preset: See ``edge_check.close``.
         deadline_s: For all of it together, seconds.
         options: What else the model was loaded with: ``delegate``, ``threads``, ``engine`` ...
 
@@ -48,9 +57,16 @@ def find_blame(
         The likely cause with what it rests on; None where the run is close.
 
     Raises:
-        UsageError: Run, reference or tolerance cannot be used.
+        UsageError: Run, reference, tolerance or metric cannot be used.
     """
-    arguments: dict[str, Any] = {"atol": atol, "rtol": rtol}
+    arguments: dict[str, Any] = {
+        "atol": atol,
+        "rtol": rtol,
+        "metric": metric,
+        "at_least": at_least,
+        "at_most": at_most,
+        "preset": preset,
+    }
     result = compare_run(run, reference, outputs=None, **arguments)
     if result.passed:
         return None

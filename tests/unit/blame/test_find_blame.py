@@ -12,6 +12,7 @@ from pytest_edgedevice import find_blame
 from pytest_edgedevice.blame import asking
 from pytest_edgedevice.errors import DeviceLostError
 from pytest_edgedevice.leases import Holder, acquire
+from pytest_edgedevice.metrics import cosine
 from pytest_edgedevice.transports.local import local_identity
 from tests.peers.board_in_process import BoardInProcess
 
@@ -54,6 +55,15 @@ def test_a_delegate_is_found_and_nothing_stays_loaded(board: BoardInProcess, mon
     found = blame(board, run_on(board, delegate="xnnpack"), delegate="xnnpack")
     assert (found.likely, board.open_models) == ("delegate", 0)
     assert [one.kind for one in found.observations] == ["again", "delegate", "delegate", "delegate"]
+
+
+def test_a_metric_judges_every_answer(board: BoardInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAULT", "scaled")
+    monkeypatch.setenv("WRONG", "xnnpack")
+    run = run_on(board, delegate="xnnpack")
+    found = blame(board, run, atol=None, metric="psnr", at_least=60, delegate="xnnpack")
+    assert (found.likely, found.observations[1].close) == ("delegate", True)
+    assert blame(board, run, atol=None, metric=cosine(gain=None), delegate="xnnpack") is None
 
 
 def test_a_host_that_is_held_by_others_is_not_waited_for_and_not_guessed(board: BoardInProcess) -> None:
