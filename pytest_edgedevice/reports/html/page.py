@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 SCRIPTS = ("numbers.js", "page.js", "matrix.js", "panel.js")
 MOST_NAMED = 5
 OPEN_GROUPS = 8
+MEANINGS = {
+    "inconclusive": "Inconclusive: the measurement shows neither that the model keeps its limits nor that it fails.",
+    "infra": "Infra: the device or its host failed; that says nothing of the model.",
+}
+"""Outcomes whose names do not say it all."""
 
 
 def render(records: Sequence[Record]) -> str:
@@ -91,6 +96,7 @@ def _head(cells: Sequence[Cell]) -> dict[str, Any]:
     ]
     return {
         "counts": present,
+        "meanings": [MEANINGS[name] for name, _ in present if name in MEANINGS],
         "strip": Markup(strip(present)),  # noqa: S704 - a picture of ours
         "headline": _headline(len(cells), dict(present)),
         "worst": bad[0].outcome if bad else "passed",

@@ -502,6 +502,11 @@ def test_logs_of_many_failures_stay_in_their_cells() -> None:
     assert ["The cell has the device" in card for card in cards] == [False] * 3 + [True] * 6
 
 
+@pytest.mark.parametrize("check", ["device", "size"])
+def test_an_infra_outcome_is_explained_where_there_is_one(check: str) -> None:
+    assert ("says nothing of the model" in panel(record(check, "fail"))) == (check == "device")
+
+
 def test_the_file_is_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "report.html"
     write([record()], path)
