@@ -117,7 +117,7 @@ class Boxes(GroupMetric):
             passed=not (missed or far),
             values=values,
             saw=f"{', '.join(shown)}: {counts}",
-            needed=self._needed(values, missed, far=far) if missed or far else "",
+            needed=self._needed(values, missed, far=far) if (missed or far) and found.pairs else "",
             sample=worst,
             per_sample=found.recall,
             bad_samples=int(np.count_nonzero((found.recall < 1) | (found.precision < 1))) if missed else 0,

@@ -38,12 +38,22 @@ def investigator(item: pytest.Item) -> Callable[[Compared], Blame | None] | None
         result = found.result
         if result.extra or result.missing or not found.references:
             return None  # the names are the failure, and whatever runs has them
+        if of_other_kinds(found):
+            return None  # integers against real numbers: the text says how to compare them
         asked = memory_of(config).of(found.run)
         if asked is None:
             return None  # no run of this device: made up by the test, or of a device that it opened itself
         return _within_limits(config, lambda deadline_s: _cause(found, asked, deadline_s))
 
     return investigated
+
+
+def of_other_kinds(found: Compared) -> bool:
+    """Whether an output has another kind of dtype than its reference, which is the model's own wherever it runs."""
+    from pytest_edgedevice.metrics.structure import as_samples, kind_of
+
+    sides = ((values, found.references[name]) for name, values in found.run.outputs.items())
+    return any(kind_of(as_samples(ours)) != kind_of(as_samples(theirs)) for ours, theirs in sides)
 
 
 def _cause(found: Compared, asked: Asked, deadline_s: float) -> Blame:

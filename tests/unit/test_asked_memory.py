@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.plugin.asked import Memory, mark_of
+from pytest_edgedevice.plugin.investigating import of_other_kinds
 from pytest_edgedevice.values import ModelInfo, Placement, Run
 
 INFO = ModelInfo("m.tflite", "ab" * 32, 1, "float32", (), (), "litert", "2", 1)
@@ -56,3 +57,9 @@ def test_a_mark_is_made_of_inputs_in_every_form(inputs: Any) -> None:
     assert mark_of(inputs) == mark_of(inputs)
     assert mark_of(inputs) != mark_of({"x": np.zeros(3)})
     assert mark_of(np.array([object()])) == mark_of(np.array([object()]))
+
+
+@pytest.mark.parametrize(("dtype", "other"), [("int8", True), ("float64", False), ("bool", True)])
+def test_a_reference_of_another_kind_is_nobody_s_fault(dtype: str, other: bool) -> None:
+    found: Any = SimpleNamespace(run=answer({"x": np.ones((2, 3))}), references={"y": np.ones((2, 3), dtype)})
+    assert of_other_kinds(found) == other

@@ -325,6 +325,11 @@ def test_nan_in_one_of_several_outputs_comes_first(check: EdgeCheck, make_run: M
         assert "output 'scores' holds NaN or Inf: 1 on the device, 0 in the reference" in text
 
 
+def test_boxes_of_which_none_is_right_are_not_advised_to_ask_for_nothing(check: EdgeCheck, make_run: Make) -> None:
+    elsewhere = detector(boxes=detector()["boxes"] + 1000)
+    assert "no bound would pass" in failure(check, make_run(elsewhere), detector(), metric=WHOLE)
+
+
 def test_a_detector_that_gives_zeros_is_dead(check: EdgeCheck, make_run: Make) -> None:
     dead = detector(boxes=detector()["boxes"] * 0)
     assert "output 'boxes' is dead" in failure(check, make_run(dead), detector(), metric=WHOLE)
