@@ -46,6 +46,10 @@ class Row:
         if "also" in found and "also" in self.cells:
             found["also"] = f"{self.cells['also']}, {found['also']}"
         self.cells.update(found)
+
+    def finish(self, *, failed: bool) -> None:
+        """Write the verdict; ``failed`` where the test failed and none of its checks did."""
+        self.outcome = "failed" if failed else self.outcome
         self.cells["verdict"] = self.outcome + (", repeated" if self.repeated else "")
 
 
@@ -53,15 +57,25 @@ def rows(records: Sequence[Record]) -> list[Row]:
     """Gather records of one test and model into one row each, in the order of the records.
 
     A record that speaks of no model, such as the test's own number or the loss of the
-    device, joins the row before it if that is of the same test.
+    device, joins the row before it if that is of the same test. Where a test failed by an
+    ``assert`` of its own, all its rows did.
     """
     gathered: dict[tuple[Any, ...], Row] = {}
     latest: dict[str, Row] = {}
+    of_tests: dict[str, list[Row]] = {}
+    failed = {str(record["test"]) for record in records if record.get("outcome") == "failed"}
     for record in records:
         model, delegate, test = record.get("model") or {}, record.get("delegate") or {}, str(record["test"])
         key = (test, model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
         row = latest.get(test) if not model else None
-        row = row or gathered.setdefault(key, Row(outcome_of(record), identity_of(record)))
+        if row is None:
+            row = gathered.get(key) or Row(outcome_of(record), identity_of(record))
+            if key not in gathered:
+                of_tests.setdefault(test, []).append(gathered.setdefault(key, row))
         row.add(record)
         latest[test] = row
+    for test, several in of_tests.items():
+        by_itself = test in failed and all(row.outcome == "passed" for row in several)
+        for row in several:
+            row.finish(failed=by_itself)
     return list(gathered.values())

@@ -84,6 +84,16 @@ def test_a_row_shows_its_gravest_verdict(verdicts: list[str], shown: str) -> Non
     assert cell("verdict", *[record(verdict=verdict) for verdict in verdicts]) == shown
 
 
+def test_a_test_that_failed_by_its_own_assert_is_not_shown_as_passed() -> None:
+    assert cell("verdict", record(outcome="failed"), record("size", outcome="failed")) == "failed"
+
+
+def test_a_model_that_passed_beside_one_that_failed_is_shown_as_passed() -> None:
+    other = {"name": "n.tflite", "sha256": "b" * 64, "size_bytes": 3, "variant": "int8"}
+    found = rows([record(outcome="failed"), record(verdict="fail", outcome="failed", model=other)])
+    assert [row.cells["verdict"] for row in found] == ["passed", "failed"]
+
+
 def test_a_lost_device_is_graver_than_a_failure() -> None:
     assert cell("verdict", record(verdict="fail"), record("device", "fail", model=None, delegate=None)) == "infra"
 
