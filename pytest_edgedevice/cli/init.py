@@ -6,6 +6,7 @@ that is there is overwritten, and nothing is written unless all of it can be.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -100,12 +101,16 @@ def init(model: Path | None, folder: Path, *, wait_s: float, as_json: bool) -> N
     test, golden, copy = folder / f"test_{name}.py", folder / "goldens" / name, folder / FIRST.name
     _refuse([test, golden] if model else [test, golden, copy])
     tried = _try(source, wait_s)
-    with tempfile.TemporaryDirectory(prefix=".edgedevice-init-", dir=folder) as place:
-        _record(Path(place), name, tried)
-        path = _shown(model.resolve(), folder) if model else copy.name
-        (Path(place) / test.name).write_text(_test(name, path, tried), encoding="utf-8")
-        written = _place(Path(place), test, golden, copy=None if model else copy)
-    kept = [] if _device_file(folder) else [DEVICE_FILE]
+    try:
+        with tempfile.TemporaryDirectory(prefix=".edgedevice-init-", dir=folder) as place:
+            _record(Path(place), name, tried)
+            path = _shown(model.resolve(), folder) if model else copy.name
+            (Path(place) / test.name).write_text(_test(name, path, tried), encoding="utf-8")
+            written = _place(Path(place), test, golden, copy=None if model else copy)
+        kept = [] if _device_file(folder) else [DEVICE_FILE]
+    except OSError as error:
+        hint = "work in a folder that you may write to, on a disk with room"
+        raise InfraError(f"cannot write into {str(folder)!r}: {error.strerror or error}", hint=hint) from error
     written += [] if kept else [folder / DEVICE_FILE]
     _tell([_shown(one, folder) for one in written], kept, as_json=as_json)
 
@@ -219,17 +224,17 @@ def _test(name: str, path: str, tried: _Tried) -> str:
 
 
 def _place(place: Path, test: Path, golden: Path, *, copy: Path | None) -> list[Path]:
-    """Put everything where it belongs, the test last: it is what makes the rest count."""
-    try:
+    """Put everything where it belongs, the test last: it is what makes the rest count; all of it or nothing."""
+    with contextlib.ExitStack() as undo:
         golden.parent.mkdir(exist_ok=True)
         if copy is not None:
             with copy.open("xb") as file:
+                undo.callback(copy.unlink)
                 file.write(FIRST.read_bytes())
         (place / golden.name).rename(golden)
+        undo.callback(shutil.rmtree, golden, ignore_errors=True)
         shutil.move(place / test.name, test)
-    except OSError as error:
-        hint = "name a folder that you may write to"
-        raise InfraError(f"cannot write into {str(test.parent)!r}: {error.strerror or error}", hint=hint) from error
+        undo.pop_all()
     return [*([copy] if copy else []), golden, test]
 
 

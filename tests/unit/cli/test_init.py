@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -118,6 +119,19 @@ def test_a_folder_that_cannot_be_written_is_said(
     (tmp_path / "goldens").touch()
     assert main(["init", "--wait", "60"]) == 1
     assert "cannot write into" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_in_the_middle_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "move", full)
+    assert main(["init", "--wait", "60"]) == 1
+    assert "cannot write into" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*digits*"))
+    assert not list(tmp_path.glob(".edgedevice-init-*"))
 
 
 def ran(**outputs: list[float]) -> Run:
