@@ -60,11 +60,11 @@ def test_a_throttled_device_is_waited_for_until_it_has_cooled() -> None:
 
 def test_a_long_wait_is_told_of_again() -> None:
     said: list[str] = []
-    Care(Rules(cool_s=70), tell=said.append).wait(asking(HOT), name="pixel", threads=1)
+    Care(Rules(cool_s=25), tell=said.append).wait(asking(HOT), name="pixel", threads=1)
     assert [line[-23:] for line in said] == [
-        "d (0 s of at most 70 s)",
-        " (30 s of at most 70 s)",
-        " (60 s of at most 70 s)",
+        "d (0 s of at most 25 s)",
+        " (10 s of at most 25 s)",
+        " (20 s of at most 25 s)",
         "",
     ]
 
