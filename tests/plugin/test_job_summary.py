@@ -42,8 +42,9 @@ def test_a_run_without_device_tests_adds_nothing(pytester: pytest.Pytester, summ
 def test_a_summary_that_cannot_be_written_is_told_and_fails_nothing(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "absent" / "summary.md"))
+    (pytester.path / "file").touch()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "file" / "summary.md"))
     pytester.makepyfile(TEST.replace("0.5", "0.95"))
     result = pytester.runpytest()
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["edgedevice: no job summary in *summary.md: No such file or directory"])
+    result.stdout.fnmatch_lines(["edgedevice: no job summary in *summary.md: *"])
