@@ -44,7 +44,8 @@ def device_file(folder: Path, spec: str) -> Path:
 
 def pytest_on(config: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The example's test as its README says to start it."""
-    plugins = ["-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist"]
+    # its folder for files of pytest is what it shares with the device file: no history may be left there
+    plugins = ["-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist", "--edge-history", "off"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, "--edge-config", str(config), "--device", "desk", *arguments],
         cwd=EXAMPLE,

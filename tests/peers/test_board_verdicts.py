@@ -23,7 +23,7 @@ def test_slow(edge_model, edge_check):
 
 def pytest_on(board: Board, *arguments: str) -> subprocess.CompletedProcess[str]:
     """pytest as its users start it, with the board's ``ssh`` on PATH."""
-    plugins = ["-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist"]
+    plugins = ["-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist", "--edge-history", "off"]
     options = ["--device", board.device, "--edge-inconclusive", "warn", "-W", "default"]
     environment = board.environment(PYTHONPATH=str(ROOT), EDGEDEVICE_LOCKS=str(board.folder / "locks"), COLUMNS="200")
     return subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -139,7 +140,9 @@ class AdbServer:
         """
         deadline = time.monotonic() + timeout_s
         if self.states().get(phone.address) not in {None, state}:
-            self.disconnect(phone)  # what it made of the phone before would stay
+            # what it made of the phone before would stay, if it has not just gone by itself
+            with contextlib.suppress(ConnectionError):
+                self.disconnect(phone)
         while True:
             # its answer may take ten seconds, and the state that is waited for come before it
             with self._request(f"host:connect:{phone.address}") as pending:
