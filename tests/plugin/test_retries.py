@@ -81,6 +81,8 @@ def test_junit_has_no_property_of_an_earlier_attempt_in_a_later_one(flaky: Calla
     cases = [[one.get("name") for one in case.iter("property")] for case in ET.parse("out.xml").iter("testcase")]
     # two checks in each of three attempts, and the other test
     assert [names.count("edge.record") for names in cases] == [2, 2, 2, 1]
+    # and what they say besides, once each: device, metric's value and verdict, of which the failed attempts have two
+    assert [len(names) for names in cases] == [6, 6, 5, 3]
 
 
 def test_a_device_test_that_is_skipped_when_tried_again_tested_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from tests.made_records import close, latency, made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 STEADY = [2.0, 2.02, 1.98, 2.01, 1.99, 2.0, 2.02, 1.98, 2.01, 1.99, 2.0, 2.01]
 
@@ -204,6 +204,13 @@ def test_a_run_is_chosen_by_its_place_or_the_beginning_of_its_id(name: str, expe
 def test_a_run_that_cannot_be_chosen_is_said(name: str, text: str) -> None:
     with pytest.raises(UsageError, match=text):
         choose(RUNS, name)
+
+
+def test_a_project_without_a_history_would_keep_it_beside_its_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_folder(Path("a/b")) == Path("a/b/.edgedevice")  # relative: what lies above is not this test's
 
 
 def test_the_nearest_history_above_a_folder_is_found(tmp_path: Path) -> None:
