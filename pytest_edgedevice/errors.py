@@ -109,6 +109,10 @@ class DeviceLostError(TransportError):
     """The device vanished while it was in use."""
 
 
+class PortRefusedError(TransportError):
+    """Nothing listens on a port of the device: the app there is closed or suspended, or the phone is locked."""
+
+
 class DeviceFullError(TransportError):
     """No space left in the device's folder."""
 

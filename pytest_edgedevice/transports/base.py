@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from pytest_edgedevice.errors import TransportError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -96,6 +98,13 @@ class Process(ABC):
         """The last 64 KiB of standard error that have arrived, decoded leniently."""
         return self.stderr_since(0)[0]
 
+    def why_ended(self, *, timeout_s: float) -> TransportError | None:  # noqa: ARG002 - a process has an exit status
+        """Why the stream of a process without exit status ended, where the link knows: the device was unplugged.
+
+        None where the link is as it was, so that the program itself ended. Never raises.
+        """
+        return None
+
     @abstractmethod
     def kill(self) -> None:
         """End the process and its descendants at once; idempotent, never raises."""
@@ -172,6 +181,29 @@ class Transport(ABC):
     @abstractmethod
     def start(self, arguments: Sequence[str]) -> Process:
         """Start a program and leave it running; it ends with the transport at the latest."""
+
+    def open_port(self, port: int, *, timeout_s: float) -> Process:
+        """Connect to a program that runs on the device already and listens on a TCP port of its own loopback.
+
+        Returns:
+            A process of which only the stream is known: ``wait`` never learns an exit status, there is no standard
+            error, and ``kill`` ends the connection and not the program. ``why_ended`` tells what the link knows.
+
+        Raises:
+            PortRefusedError: Nothing listens there now; somebody may start it.
+            DeviceLostError: The device is gone.
+            TransportError: This link reaches no ports, or it failed.
+            DeadlineError: Nobody answered in time.
+        """
+        raise TransportError(f"a {self.kind} link reaches no port of the device, so not port {port} either")
+
+    def ready_to_launch(self, *, timeout_s: float) -> None:  # noqa: ARG002 - a link that asks nobody
+        """Find out why a program could not be started there by others: not paired, locked, developer mode off.
+
+        Raises:
+            TransportError: It could not; the message says why, and the hint what to do.
+            DeadlineError: The device did not answer in time.
+        """
 
     @abstractmethod
     def push(self, source: Path, *, timeout_s: float) -> Pushed:
