@@ -1,0 +1,142 @@
+"""One phone: what it is, whom it trusts, and what answers on its ports."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tests.peers.iphone.cable import Cable, relay
+from tests.peers.iphone.lockdown import Lockdown
+from tests.peers.iphone.pairing import is_sound, new_key, new_record
+from tests.peers.iphone.values import private_values, public_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.peers.iphone.bus import SimulatedPhones
+    from tests.peers.iphone.disorder import Disorder
+
+LOCKDOWN = 62078
+FIRST_SERVICE = 49152
+Answering = Callable[[socket.socket], None]
+
+
+class Phone:
+    """A phone that hangs on a bus; made by ``SimulatedPhones.attach``.
+
+    What is said of it can be changed at any time and holds from the next question on.
+
+    Args:
+        udid: Its number.
+        bus: The usbmuxd that sees it.
+        name: What its owner calls it.
+        product: Its type as Apple numbers them.
+        version: Of its iOS.
+        paired: Whether it trusts this computer.
+        pairing: What its owner does with the dialog "Trust This Computer?": "accept", "pending" or "deny".
+        locked: Whether it waits for its passcode: nobody is paired, no service started, and apps are suspended.
+        developer_mode: Whether it is on.
+        battery: Charge in percent.
+        ports: What is behind its ports: an address of this machine, or a function that gets the connection.
+        connections: How it is connected: "USB", "Network" or both.
+    """
+
+    def __init__(
+        self,
+        udid: str,
+        bus: SimulatedPhones,
+        *,
+        name: str = "Ada\u2019s iPhone",
+        product: str = "iPhone16,2",
+        version: str = "18.5",
+        paired: bool = True,
+        pairing: str = "accept",
+        locked: bool = False,
+        developer_mode: bool = True,
+        battery: float = 80,
+        ports: Mapping[int, tuple[str, int] | Answering] | None = None,
+        connections: tuple[str, ...] = ("USB",),
+    ) -> None:
+        self.bus, self.udid, self.pairing, self.locked = bus, udid, pairing, locked
+        self.developer_mode, self.battery, self.charging = developer_mode, battery, True
+        self.ports: dict[int, tuple[str, int] | Answering] = dict(ports or {})
+        self.connections = connections
+        self.faults: dict[str, Disorder] = {}
+        self.key = new_key()
+        self.values: dict[str, Any] = public_values(udid, name=name, product=product, version=version)
+        self.private: dict[str, Any] = private_values(udid)
+        self.trusted: dict[str, dict[str, Any]] = {}
+        self.record: dict[str, Any] | None = None
+        if paired:
+            self.record = new_record(self.key, buid=bus.buid, wifi_address=self.values["WiFiAddress"])
+            self.trusted[self.record["HostID"]] = self.record
+        self.cable = Cable()
+        self._started: dict[int, Answering] = {}
+
+    def lock(self) -> None:
+        """It lies there and waits for its passcode."""
+        self.locked = True
+
+    def unlock(self) -> None:
+        """Its owner has typed the passcode."""
+        self.locked = False
+
+    def detach(self) -> None:
+        """Its cable is pulled: its connections end, and listeners are told."""
+        self.bus.unplug(self)
+
+    def attach_again(self) -> None:
+        """It is plugged in again, and has another number of the bus."""
+        self.cable, self._started = Cable(), {}
+        self.bus.plug_in(self)
+
+    def trust(self, record: dict[str, Any]) -> bytes | None:
+        """Trust a computer from now on.
+
+        Returns:
+            The escrow bag for it; None where its record is not sound.
+        """
+        if not is_sound(record, self.key):
+            return None
+        self.trusted[record["HostID"]] = record
+        return b"escrow bag of " + self.udid.encode()
+
+    def unpair(self) -> None:
+        """Trust no computer any more, as after "Reset Location & Privacy"; the computers are not told."""
+        self.trusted.clear()
+
+    def start_service(self, serve: Answering) -> int:
+        """A port of its own on which this service answers once."""
+        port = FIRST_SERVICE + len(self._started)
+        self._started[port] = serve
+        return port
+
+    def reach(self, port: int) -> Answering:
+        """What answers on a port.
+
+        Raises:
+            OSError: Nothing listens there.
+        """
+        if (behind := self.ports.get(port)) is not None:
+            if callable(behind):
+                return behind
+            if self.locked:
+                raise ConnectionRefusedError
+            return partial(self._pass_on, socket.create_connection(behind, timeout=30))
+        if port == LOCKDOWN:
+            return Lockdown(self).serve
+        if port in self._started:
+            return self._started[port]
+        raise ConnectionRefusedError
+
+    def carry(self, answering: Answering, client: socket.socket) -> None:
+        """Let it answer this client, as long as neither leaves and the cable stays in."""
+        with self.cable.over(client):
+            answering(client)
+
+    def _pass_on(self, app: socket.socket, client: socket.socket) -> None:
+        with app, self.cable.over(app):
+            app.settimeout(None)
+            relay(client, app)
