@@ -59,12 +59,16 @@ class Placement:
 
     Attributes:
         requested: The delegate the caller named, or ``default``.
-        proven: The delegate that runs the model, e.g. ``xnnpack``; ``cpu`` when none took a node.
+        proven: The delegate that runs the model, e.g. ``xnnpack``; ``cpu`` when none took a node. Where
+            ``requested_only``, the one that the engine was told to use, which nobody could prove.
         nodes: Operators that are executed in all (delegated ones counted one by one).
         delegated: How many of them the proven delegate took.
         partitions: Number of graph pieces handed to the delegate.
         left_over: Operator name to count, for those the delegate did not take.
         evidence: How it was established, one short phrase.
+        requested_only: The engine takes a wish and tells nothing of what it made of it, as Core ML does.
+        plan: What such an engine intended: ``cpu``, ``gpu``, ``neural_engine`` to the number of operators.
+            Empty where it tells no plan.
     """
 
     requested: str
@@ -74,11 +78,25 @@ class Placement:
     partitions: int
     left_over: Mapping[str, int]
     evidence: str
+    requested_only: bool = False
+    plan: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """The delegate as people are told of it: what was only requested says so."""
+        return f"{self.proven} (requested)" if self.requested_only else self.proven
 
     @property
     def complete(self) -> bool:
         """Whether nothing was left to another delegate or kernel."""
         return not self.left_over
+
+
+def plan_text(plan: Mapping[str, int]) -> str:
+    """A plan in words, the largest share first: ``neural engine 212, cpu 4``; empty without one."""
+    return ", ".join(
+        f"{device.replace('_', ' ')} {count}" for device, count in sorted(plan.items(), key=lambda item: -item[1])
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEYS = ("spec", "kind", "address", "tags", "facts", "folder", "python", "engine", "cache_mb", "labels", "delegates",
         "validity", *RUNNING_KEYS)  # fmt: skip
-ENGINES = ("litert", "tflite")
+ENGINES = ("litert", "tflite", "coreml")
 MOST_CACHE_MB = 1_000_000
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")

@@ -26,7 +26,8 @@ PARSER = pytest.StashKey[pytest.Parser]()
 SETTINGS = pytest.StashKey["Settings"]()
 DEFAULT_DEVICE = "local"
 WAIT_S, WAIT_CI_S, TIMEOUT_S, RECONNECT_S = 60.0, 600.0, 60.0, 60.0
-DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi")
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi",
+             "cpu_only", "cpu_and_gpu", "cpu_and_ne", "all", "coreml")  # fmt: skip
 """The same as ``device.DELEGATES``, which start-up must not import; a test compares them."""
 
 
@@ -93,7 +94,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--edge-engine",
         metavar="NAME",
-        help="inference runtime: litert or tflite. Example: --edge-engine tflite",
+        help="inference runtime: litert, tflite or coreml. Example: --edge-engine tflite",
     )
     group.addoption("--edge-threads", metavar="N", help="threads for the engine's kernels. Example: --edge-threads 4")
     group.addoption(

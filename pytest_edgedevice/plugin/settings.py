@@ -31,7 +31,7 @@ from pytest_edgedevice.reports.renderers import Report, parse_report
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENGINES = ("litert", "tflite")
+ENGINES = ("litert", "tflite", "coreml")
 POLICIES = ("fail", "warn", "xfail")
 HOLDS = ("session", "test")
 REGRESSIONS = ("warn", "fail", "off")

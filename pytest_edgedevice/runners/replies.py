@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 1 << 48
 MOST_COUNT = (1 << 64) - 1
+MOST_PLANNED = 8
+DEVICE = re.compile(r"[a-z_]{1,24}")
+"""What a plan calls a device: ``cpu``, ``gpu``, ``neural_engine``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,11 @@ def _quantization(entry: Mapping[str, Any] | None) -> Quantization | None:
 
 def read_placement(entry: Mapping[str, Any], requested: str) -> Placement:
     """Check the placement that was told; raises as ``read_specs`` does."""
+    requested_only, plan = entry.get("requested_only", False), entry.get("plan", {})
+    if type(requested_only) is not bool:
+        raise ValueError("requested_only is not a boolean")
+    if (plan and not requested_only) or len(plan) > MOST_PLANNED or not all(map(DEVICE.fullmatch, plan)):
+        raise ValueError("plan")
     left = {short_text(name): count_of(count) for name, count in entry["left_over"].items()}
     return Placement(
         requested=requested,
@@ -122,6 +131,8 @@ def read_placement(entry: Mapping[str, Any], requested: str) -> Placement:
         partitions=count_of(entry["partitions"]),
         left_over=left,
         evidence=short_text(entry["evidence"]),
+        requested_only=requested_only,
+        plan={name: count_of(count) for name, count in plan.items()},
     )
 
 
