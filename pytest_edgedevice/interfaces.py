@@ -131,9 +131,9 @@ class DeviceLike(Protocol):
         engine: str = "",
         fallback: str = "fail",
         delegate_options: Mapping[str, Any] | None = None,
-        timeout_s: float = ...,
+        timeout_s: float | None = None,
     ) -> LoadedModelLike:
-        """Load the content of a file on this host."""
+        """Load the content of a file or of a model folder on this host."""
 
     def reconnect(self, *, wait_s: float) -> None:
         """Wait for a device that was lost, and connect to the same piece of hardware again."""

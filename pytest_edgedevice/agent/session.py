@@ -12,6 +12,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from pytest_edgedevice.agent import PROTOCOL_VERSION, conditions, engines, instruments
+from pytest_edgedevice.agent.at_work import EngineAtWork
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
 from pytest_edgedevice.agent.measuring import clock_tick_ns, timed_runs
 from pytest_edgedevice.agent.resources import MemoryWatch
@@ -21,8 +22,6 @@ from pytest_edgedevice.agent.wire import Frame, Header, WireError, describe
 
 WINDOW = 8
 """Requests a host may have in flight."""
-PASSED_ON = (EngineError, MemoryError, RequestError, WireError)
-"""What says itself whose fault it is."""
 
 
 class Session:
@@ -70,6 +69,7 @@ class Session:
             "window": WINDOW,
             "clock_tick_ns": clock_tick_ns(),
             "emulated": conditions.emulated(),
+            "folders": True,
         }
 
     def answer(self, frame: Frame) -> Reply:
@@ -109,21 +109,28 @@ class Session:
     def _facts(self, _header: Header, _payload: memoryview) -> Reply:
         return {"op": "facts", "facts": conditions.static_facts(), "conditions": conditions.conditions()}, []
 
-    def _bye(self, _header: Header, _payload: memoryview) -> Reply:
+    def _bye(self, header: Header, _payload: memoryview) -> Reply:
         self.ended = True
+        self._store.drop_folder()
+        if header.get("wipe") is True:
+            self._store.wipe()
         return {"op": "bye"}, []
 
     def _load(self, header: Header, _payload: memoryview) -> Reply:
         if self._engine is not None:
             raise RequestError("protocol", "this agent has a model already; start one agent for each")
-        path = self._store.find(header.get("sha256"))
         options = _load_options(header)
+        path = self._model_path(header)
         engines.warm(options)
         self._memory.begin()
         start = time.perf_counter_ns()
-        with _EngineAtWork("load"):
-            engine = engines.load(path, options)
-            placement = engine.placement()
+        try:
+            with EngineAtWork("load"):
+                engine = engines.load(path, options)
+                placement = engine.placement()
+        except BaseException:
+            self._store.drop_folder()
+            raise
         elapsed = time.perf_counter_ns() - start
         self._engine = engine
         return {
@@ -137,6 +144,12 @@ class Session:
             "load_ns": elapsed,
         }, []
 
+    def _model_path(self, header: Header) -> str:
+        folder = header.get("folder", False)
+        if type(folder) is not bool:
+            raise RequestError("protocol", "'folder' must be true or false")
+        return self._store.build(header.get("sha256")) if folder else self._store.find(header.get("sha256"))
+
     def _loaded(self) -> Engine:
         if self._engine is None:
             raise RequestError("protocol", "no model is loaded")
@@ -147,7 +160,7 @@ class Session:
         samples, columns = read_inputs(engine, header, payload)
         collected: List[List[Any]] = [[] for _ in engine.outputs]
         elapsed: List[int] = []
-        with _EngineAtWork("inputs") as work:
+        with EngineAtWork("inputs") as work:
             for sample in range(samples):
                 work.what = "inputs"
                 engine.reset()
@@ -172,7 +185,7 @@ class Session:
         runs, batch = whole(header, "runs", 1, 1_000_000), whole(header, "batch", 1, 1_000_000)
         settle, max_ns = whole(header, "settle", 0, 1000), whole(header, "max_ns", 0, 1 << 62)
         self._take_sample(engine, header, payload)
-        with _EngineAtWork("inference"):
+        with EngineAtWork("inference"):
             series = timed_runs(engine.invoke, runs=runs, batch=batch, settle=settle, max_ns=max_ns)
         tensors = [describe("samples_ns", "int64", [len(series)], "timing")]
         reply = {"op": "measure", "tensors": tensors, "first_ns": self._first_ns}
@@ -184,53 +197,31 @@ class Session:
             samples, columns = read_inputs(engine, header, payload)
             if samples != 1:
                 raise RequestError("protocol", f"{header['op']} takes exactly one sample")
-            with _EngineAtWork("inputs"):
+            with EngineAtWork("inputs"):
                 engine.reset()
                 engine.set_inputs([column[0] for column in columns])
         if self._first_ns is None:
-            with _EngineAtWork("inference"):
+            with EngineAtWork("inference"):
                 self._timed_invoke(engine)
 
     def _resources(self, header: Header, payload: memoryview) -> Reply:
         engine = self._loaded()
         self._take_sample(engine, header, payload)
-        with _EngineAtWork("inference"):
+        with EngineAtWork("inference"):
             return instruments.watch_resources(engine, self._memory, header)
 
     def _stream(self, header: Header, payload: memoryview) -> Reply:
         engine = self._loaded()
-        with _EngineAtWork("inference"):
+        with EngineAtWork("inference"):
             return instruments.feed_frames(engine, header, payload, lambda: self._timed_invoke(engine))
 
     def _stages(self, header: Header, payload: memoryview) -> Reply:
         engine, path = self._loaded(), self._store.find(header.get("sha256"))
-        with _EngineAtWork("inference"):
+        with EngineAtWork("inference"):
             return instruments.time_stages(engine, path, header, payload, lambda: self._timed_invoke(engine))
 
     def _profile(self, header: Header, payload: memoryview) -> Reply:
-        return instruments.take_profile(self._loaded(), header, payload, lambda: _EngineAtWork("profiling"))
-
-
-class _EngineAtWork:
-    """Turns whatever an engine raises into a refusal of the model: the agent is whole, and may be asked again.
-
-    One for a whole request: a guard for each step would cost as much as the step.
-    """
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> _EngineAtWork:  # noqa: PYI034 - Python 3.9 has no Self
-        return self
-
-    def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, PASSED_ON):
-            return
-        if isinstance(error, ImportError):
-            raise EngineError("engine", f"the engine does not load: {error}") from error
-        plain = isinstance(error, (RuntimeError, ValueError))
-        text = str(error) if plain else f"{type(error).__name__}: {error}"
-        raise EngineError("model", f"{self.what} failed: {text}") from error
+        return instruments.take_profile(self._loaded(), header, payload, lambda: EngineAtWork("profiling"))
 
 
 def _error(kind: str, message: str) -> Header:

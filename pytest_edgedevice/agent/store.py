@@ -1,4 +1,4 @@
-"""Blobs by content hash in the agent's folder.
+"""Blobs by content hash in the agent's folder, and model folders that are built from them.
 
 A transport that can write files places them there itself; ``put`` is for
 peers without one. A blob appears under its name only when its hash is right.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
-from typing import Union
+import shutil
+import tempfile
+from typing import List, Optional, Union
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
+from pytest_edgedevice.agent.folders import MAX_MANIFEST_BYTES, SHA256, Entry, ManifestError, read_manifest, suffix_of
 
 
 class StoreError(Exception):
@@ -33,6 +34,7 @@ class Store:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self._partial: dict[str, tuple[int, hashlib._Hash]] = {}
+        self._built: Optional[str] = None
 
     def path(self, sha256: object) -> str:
         """Where the blob is or will be; the only way from a peer's word to a path."""
@@ -70,9 +72,7 @@ class Store:
                 file.write(chunk)
         except OSError as error:
             self._drop(sha256)
-            raise StoreError(
-                "full" if error.errno == errno.ENOSPC else "internal", f"cannot store the blob: {error}"
-            ) from error
+            raise _unwritten("cannot store the blob", error) from error
         digest.update(chunk)
         self._partial[sha256] = (offset + len(chunk), digest)
         if offset + len(chunk) < total:
@@ -84,8 +84,70 @@ class Store:
         os.replace(path + ".part", path)
         return True
 
+    def build(self, sha256: object) -> str:
+        """The folder that a manifest describes, made of the blobs that are here; there is one at a time.
+
+        Raises:
+            StoreError: ``protocol`` for a manifest that breaks a promise, ``missing`` where a blob is not here.
+        """
+        entries = self._entries(self.find(sha256))
+        self.drop_folder()
+        try:
+            self._built = tempfile.mkdtemp(prefix=f"{sha256}.", dir=self.folder)
+            root = os.path.join(self._built, "model" + suffix_of(entry.path for entry in entries))
+            for entry in entries:
+                self._take(entry, os.path.join(root, *entry.path.split("/")))
+        except OSError as error:
+            self.drop_folder()
+            if isinstance(error, (FileExistsError, NotADirectoryError)):  # this system takes two of them for one
+                raise StoreError("protocol", f"two paths of the manifest are one here: {error}") from error
+            raise _unwritten("cannot build the model's folder", error) from error
+        return root
+
+    def _entries(self, manifest: str) -> List[Entry]:
+        """What a manifest lists, all of it here: nothing is written for one of which something is wrong."""
+        with open(manifest, "rb") as file:
+            content = file.read(MAX_MANIFEST_BYTES + 1)
+        try:
+            entries = read_manifest(content)
+        except ManifestError as error:
+            raise StoreError("protocol", str(error)) from error
+        for entry in entries:
+            size = os.path.getsize(self.find(entry.sha256))
+            if size != entry.size:
+                raise StoreError("protocol", f"{entry.path[:80]!r} has {entry.size} bytes, and its blob {size}")
+        return entries
+
+    def _take(self, entry: Entry, target: str) -> None:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        blob = self.path(entry.sha256)
+        try:
+            os.link(blob, target)  # a model may have gigabytes
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with open(blob, "rb") as source, open(target, "xb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+
+    def drop_folder(self) -> None:
+        """Remove the folder that was built, if there is one."""
+        if self._built is not None:
+            shutil.rmtree(self._built, ignore_errors=True)
+            self._built = None
+
+    def wipe(self) -> None:
+        """Remove every blob, whole or not; what is in use stays readable for whoever uses it."""
+        self._partial.clear()
+        for name in os.listdir(self.folder):
+            if SHA256.fullmatch(name.split(".")[0]) and os.path.isfile(os.path.join(self.folder, name)):
+                os.unlink(os.path.join(self.folder, name))
+
     def _drop(self, sha256: str) -> None:
         self._partial.pop(sha256, None)
         part = self.path(sha256) + ".part"
         if os.path.exists(part):
             os.unlink(part)
+
+
+def _unwritten(what: str, error: OSError) -> StoreError:
+    return StoreError("full" if error.errno == errno.ENOSPC else "internal", f"{what}: {error}")

@@ -6,7 +6,6 @@ Whatever is loaded for that is ended before the answer is given.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import DeadlineError, EdgeDeviceError, ModelError
 from pytest_edgedevice.opening import Catalog, open_device
+from pytest_edgedevice.runners.model_content import sha256_of
 from pytest_edgedevice.transports.local import LocalTransport, local_identity
 
 if TYPE_CHECKING:
@@ -124,7 +124,6 @@ def loaded(
 
 def _hash_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return sha256_of(path)
+    except (OSError, ModelError):
         return ""

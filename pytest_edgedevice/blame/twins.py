@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_edgedevice.runners.model_content import is_model
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,9 +19,9 @@ _FLOAT = ("", "_float32", "-float32", ".float32", "_fp32", "-fp32", "_float", "-
 
 
 def float_twin(path: Path) -> Path | None:
-    """``digits_float32.tflite`` or ``digits.tflite`` beside ``digits_int8.tflite``; None without such a file."""
+    """``digits_float32.tflite`` or ``digits.tflite`` beside ``digits_int8.tflite``; None without such a model."""
     base = _SHORTENED.sub("", path.stem)
     if base == path.stem or not base:
         return None
     places = (path.with_name(f"{base}{ending}{path.suffix}") for ending in _FLOAT)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if is_model(place)), None)

@@ -22,6 +22,7 @@ from pytest_edgedevice.errors import DeviceBusyError, EdgeDeviceError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.leases import Holder
 from pytest_edgedevice.opening import Catalog, open_device
+from pytest_edgedevice.runners.model_content import size_of
 
 if TYPE_CHECKING:
     import argparse
@@ -132,7 +133,7 @@ class _Shown:
         self._before = row
 
     def _head(self, row: Row, device: str) -> None:
-        size = self._path.stat().st_size
+        size = size_of(self._path)
         shown = f"{size / 1e6:.2f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
         about = [f"{self._path.name} ({shown}{', ' + row.info.variant if row.info else ''}) on {device}"]
         about += [f"{row.info.engine} {row.info.engine_version}"] if row.info else []
@@ -154,7 +155,7 @@ def _as_json(path: Path, inputs: str | None, swept: list[_Swept]) -> dict[str, A
     for one in swept:
         error = None if one.error is None else {"message": one.error.message, "hint": one.error.hint}
         devices.append({"device": one.spec, "error": error, "rows": [_row(row) for row in one.rows]})
-    model = {"name": path.name, "size_bytes": path.stat().st_size}
+    model = {"name": path.name, "size_bytes": size_of(path)}
     return {"schema": SCHEMA, "version": __version__, "model": model, "inputs": inputs or "random", "devices": devices}
 
 

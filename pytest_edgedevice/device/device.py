@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Fact
 
 TIMEOUT_S = 60.0
-LOAD_TIMEOUT_S = 120.0
 
 
 class Device(Leased):
@@ -71,15 +70,16 @@ class Device(Leased):
         return f"<Device {self.name} by {self._transport.kind}>"
 
     def push(self, path: str | os.PathLike[str], *, timeout_s: float | None = None) -> Pushed:
-        """Bring a model file to the device; content that is there already is not sent again.
+        """Bring a model's file or folder to the device; content that is there already is not sent again.
 
         Raises:
-            ModelError: The file is missing, a folder or empty.
+            ModelError: It is missing or empty, or a folder that is no model.
             DeviceFullError, DeviceLostError, DeadlineError: The world failed; nothing half-written stays.
         """
         self._check_open()
         source = model_file(path)
-        return self._transport.push(source, timeout_s=self._timeout_s if timeout_s is None else timeout_s)
+        timeout = self._timeout_s if timeout_s is None else timeout_s
+        return self._runner.push(self._site(), source, timeout_s=timeout)
 
     def load(
         self,
@@ -90,22 +90,24 @@ class Device(Leased):
         engine: str = "",
         fallback: str = "fail",
         delegate_options: Mapping[str, Any] | None = None,
-        timeout_s: float = LOAD_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> LoadedModel:
         """Push a model by content hash and load it, as a rule in an agent process of its own.
 
         Args:
-            path: The model's file on this host.
+            path: The model's file on this host; of Core ML's, the folder.
             delegate: ``default`` (the engine's own choice, XNNPACK, with whatever it leaves on
                 built-in kernels), or one that must take the whole model: ``cpu`` (built-in
                 kernels), ``xnnpack``, ``reference``, ``gpu``, ``npu``, ``nnapi``,
-                ``external:PATH``.
+                ``external:PATH``; or what Core ML is asked to use, which nothing proves: ``cpu_only``,
+                ``cpu_and_gpu``, ``cpu_and_ne``, ``all``, which is also called ``coreml``.
             threads: Threads for the engine's kernels.
-            engine: ``litert`` or ``tflite``; by default the first that the device has.
+            engine: ``litert``, ``tflite`` or ``coreml``; by default the first that the device has.
             fallback: ``fail`` or ``allow``: whether operators that the delegate leaves may run elsewhere.
             delegate_options: Options for an external delegate, or for ``npu``: ``{"openvino.device": "cpu"}``
                 has Intel's OpenVINO compile for the processor, which the placement's evidence then says.
-            timeout_s: Deadline for preparing the model; accelerators may compile for minutes.
+            timeout_s: Deadline for preparing the model, which accelerators may compile for minutes; by default
+                twice the device's own for an exchange, and ten times where an app runs it.
 
         Raises:
             InputError: An argument has no such value.
@@ -115,7 +117,8 @@ class Device(Leased):
             AgentDiedError, DeviceFullError, DeviceLostError, DeadlineError: The world failed.
         """
         check_arguments(delegate, threads, fallback, engine=engine, options=delegate_options)
-        check_seconds("timeout_s", timeout_s)
+        if timeout_s is not None:
+            check_seconds("timeout_s", timeout_s)
         self._check_open()
         request = LoadRequest(
             model_file(path),
@@ -124,7 +127,7 @@ class Device(Leased):
             engine=engine,
             allow_fallback=fallback == "allow",
             options={str(key): str(value) for key, value in (delegate_options or {}).items()},
-            timeout_s=timeout_s,
+            timeout_s=max(self._timeout_s, 1.0) * self._runner.load_patience if timeout_s is None else timeout_s,
         )
         model = self._runner.load(self._site(), request)
         model.delegate_options = request.options or {}
@@ -225,6 +228,7 @@ class Device(Leased):
         try:
             for model in list(self._models):
                 model.close()
+            self._runner.close(self._site())
         finally:
             try:
                 self._transport.close()

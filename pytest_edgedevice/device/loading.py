@@ -9,23 +9,30 @@ from typing import Any
 
 from pytest_edgedevice.errors import DelegateError, InputError, ModelError
 from pytest_edgedevice.given import is_number, shown
+from pytest_edgedevice.runners.model_content import is_model_folder, parts_of
 
-DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi")
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi",
+             "cpu_only", "cpu_and_gpu", "cpu_and_ne", "all", "coreml")  # fmt: skip
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:
-    """Find a model's file.
+    """Find a model: a file, or a folder of the kinds that are models.
 
     Raises:
-        ModelError: It is missing, a folder or empty.
+        ModelError: It is missing or empty, a folder of another kind, or one that cannot be sent.
         InputError: That is no path.
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"a model is named by its path, not by {type(path).__name__}")
     source = Path(path)
+    if is_model_folder(source):
+        parts_of(source)
+        return source
     if not source.is_file():
         what = "is a folder" if source.is_dir() else "is no regular file" if source.exists() else "does not exist"
-        hint = "name the .tflite file in it" if source.is_dir() else f"paths are relative to {Path.cwd()}"
+        hint = f"paths are relative to {Path.cwd()}"
+        if source.is_dir():
+            hint = "name the .tflite file in it; folders that are models end in .mlpackage or .mlmodelc"
         raise ModelError(f"model {str(source)!r} {what}", hint=hint)
     if source.stat().st_size == 0:
         raise ModelError(f"model {str(source)!r} is empty")

@@ -67,7 +67,6 @@ class ModelLoader:
                 engine=engine or settings.engine,
                 fallback=fallback or self._mark.fallback,
                 delegate_options=delegate_options,
-                timeout_s=max(settings.timeout_s, 1.0) * 2,
             )
         except DelegateImpossibleError as error:
             if delegate is not None:  # the test's own wish, and not one of the matrix of devices and delegates

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.errors import ModelError, UsageError
 from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.session import places_of
+from pytest_edgedevice.runners.model_content import is_model
 
 if TYPE_CHECKING:
     import pytest
@@ -112,7 +113,7 @@ class VariantLoader:
 
     def _named(self, name: str) -> Path | None:
         """The file of exactly that name, whatever is in it; None where there is none, for the loader to say so."""
-        return None if "\0" in name else next((one for place in self._places if (one := place / name).is_file()), None)
+        return None if "\0" in name else next((one for place in self._places if is_model(one := place / name)), None)
 
     def _matching(self, pattern: str) -> list[Path]:
         """Files that a pattern matches, in the first folder where there are any; float models come first."""
@@ -122,7 +123,7 @@ class VariantLoader:
                 found = list(Path(anchor).glob(pattern.removeprefix(anchor)) if anchor else place.glob(pattern))
             except (ValueError, NotImplementedError, OSError) as error:
                 raise ModelError(f"{pattern!r} is no pattern of files: {error}") from error
-            if files := [one for one in found if one.is_file()]:
+            if files := [one for one in found if is_model(one)]:
                 return sorted(files, key=lambda file: (_rank(file), file.name))
         raise ModelError(f"no file matches {pattern!r}; searched in {', '.join(map(str, self._places))}",
                          hint="name the folder in the ini file: edge_models = FOLDER")  # fmt: skip

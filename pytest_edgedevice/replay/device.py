@@ -17,6 +17,7 @@ from pytest_edgedevice.replay.model import ReplayedModel
 from pytest_edgedevice.replay.plain import rebuild
 from pytest_edgedevice.replay.recorded import KIND, REFUSALS, RecordedDevice
 from pytest_edgedevice.replay.recording import recording_of
+from pytest_edgedevice.runners.model_content import sha256_of
 
 if TYPE_CHECKING:
     import os
@@ -121,7 +122,7 @@ class ReplayedDevice:
         engine: str = "",
         fallback: str = "fail",
         delegate_options: Mapping[str, Any] | None = None,
-        timeout_s: float = 120.0,
+        timeout_s: float | None = None,
     ) -> ReplayedModel:
         """The model as it was loaded when it was recorded; found by the file's content, delegate and threads.
 
@@ -131,11 +132,11 @@ class ReplayedDevice:
             ModelError: It could not be loaded then.
         """
         check_arguments(delegate, threads, fallback, engine=engine, options=delegate_options)
-        check_seconds("timeout_s", timeout_s)
+        if timeout_s is not None:
+            check_seconds("timeout_s", timeout_s)
         self._check_open()
         source = model_file(path)
-        with source.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(source)
         options = {str(key): str(value) for key, value in (delegate_options or {}).items()}
         same = [one for one in self._recorded.loadings if one.asked.sha256 == sha256]
         if not same:

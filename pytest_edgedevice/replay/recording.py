@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ from pytest_edgedevice.errors import EdgeDeviceError, ModelError
 from pytest_edgedevice.records import pack
 from pytest_edgedevice.replay.archive import ArchiveWriter
 from pytest_edgedevice.replay.recorded import KIND, REFUSALS, Asking, hashes_of
+from pytest_edgedevice.runners.model_content import is_model, sha256_of
 from pytest_edgedevice.runners.samples import batches
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class Recorder:
         try:
             model = load(path, **options)
         except ModelError as error:
-            if type(error).__name__ in REFUSALS and Path(path).is_file():
-                entry = _entry(told, _asking(_hash_of(path), options), Path(path).name)
+            if type(error).__name__ in REFUSALS and is_model(Path(path)):
+                entry = _entry(told, _asking(sha256_of(Path(path)), options), Path(path).name)
                 entry["refusal"] = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
             raise
         entry = _entry(told, _asking(model.info.sha256, options), model.info.name)
@@ -201,11 +201,6 @@ def _conditions(device: DeviceLike) -> dict[str, Any]:
     with contextlib.suppress(AttributeError, EdgeDeviceError):
         return dict(device.conditions())  # type: ignore[attr-defined]
     return {}
-
-
-def _hash_of(path: Any) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _finite(value: Any) -> Any:

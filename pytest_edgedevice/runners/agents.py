@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pytest_edgedevice.errors import DelegateError, DelegateImpossibleError, EdgeDeviceError
 from pytest_edgedevice.runners.aftermath import aftermath_of
-from pytest_edgedevice.runners.agent_backend import AgentBackend
+from pytest_edgedevice.runners.agent_loading import load_there
 from pytest_edgedevice.runners.backend import LoadRequest, Runner, Site
 from pytest_edgedevice.runners.bundle import agent_bundle
 from pytest_edgedevice.runners.client import AgentClient
-from pytest_edgedevice.runners.loaded import LoadedModel
-from pytest_edgedevice.runners.replies import read_load
-from pytest_edgedevice.runners.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from pytest_edgedevice.runners.aftermath import Aftermath
+    from pytest_edgedevice.runners.loaded import LoadedModel
     from pytest_edgedevice.transports.base import Process
-    from pytest_edgedevice.values import Placement
 
 
 class Agent(ABC):
@@ -79,33 +72,13 @@ class AgentRunner(Runner):
         aftermath = aftermath_of(site.link)
         process = self._agent.start(site)
         try:  # the file travels while the agent starts
-            pushed = site.link.push(request.source, timeout_s=site.timeout_s)
+            pushed = self.push(site, request.source, timeout_s=site.timeout_s)
         except BaseException:
             process.kill()
             raise
         client = self._client(process, site, aftermath)
         try:
-            check_offered(client.hello, request.delegate, name=site.name)
-            fields = {
-                "sha256": pushed.sha256,
-                "delegate": request.delegate,
-                "delegate_options": dict(request.options or {}),
-                "threads": request.threads,
-                "engine": request.engine or self._engine,
-                "allow_fallback": request.allow_fallback,
-            }
-            reply = _ask_to_load(client, request.source, fields, request.timeout_s)
-            loaded = read_load(client, reply, requested=request.delegate)
-            if not request.allow_fallback:
-                check_placement(loaded.placement, request.source.name)
-            info = loaded.info(request.source.name, pushed, request.threads)
-            return LoadedModel(
-                AgentBackend(client, info, timeout_s=site.timeout_s, more_conditions=site.link.conditions),
-                info=info,
-                placement=loaded.placement,
-                site=site,
-                load_ms=loaded.load_ms,
-            )
+            return load_there(client, site, request, pushed=pushed, engine=request.engine or self._engine)
         except BaseException:
             client.close()
             raise
@@ -127,64 +100,3 @@ class AgentRunner(Runner):
             timeout_s=site.timeout_s,
             aftermath=aftermath,
         )
-
-
-def _ask_to_load(client: AgentClient, source: Path, fields: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    """Ask for the load; a refusal is told with the model's name."""
-    try:
-        return client.request("load", fields, timeout_s=timeout_s).header
-    except EdgeDeviceError as error:
-        hint = error.hint or _load_hint(error, source)
-        worded = type(error)(f"model {source.name!r}: {error.message}", hint=hint)
-        worded.details = error.details
-        raise worded from None
-
-
-def _load_hint(error: EdgeDeviceError, source: Path) -> str:
-    if "custom op" in error.message:
-        return "the runtime lacks this operator; convert the model without it, or use a runtime that has it"
-    if "Flatbuffer" in error.message:
-        with source.open("rb") as file:
-            start = file.read(24)
-        if start.startswith(b"version https://git-lfs"):
-            return "it is a Git LFS pointer, not the model: git lfs pull"
-        return f"the file has {source.stat().st_size} bytes and begins with {start[:8]!r}: is it whole, and a .tflite?"
-    return ""
-
-
-def check_offered(hello: Mapping[str, Any], delegate: str, *, name: str) -> None:
-    """Refuse a delegate that an agent says it can never make; of one that does not say, nothing is known.
-
-    Raises:
-        DelegateImpossibleError: It says what it has instead.
-    """
-    offered = hello.get("delegates")
-    if not isinstance(offered, list) or not all(isinstance(one, str) for one in offered):
-        return
-    if delegate.partition(":")[0] in offered:
-        return
-    engines = ", ".join(f"{engine} {version}" for engine, version in list(hello["engines"].items())[:4])
-    raise DelegateImpossibleError(
-        f"delegate {delegate!r} cannot be had on {name}: its agent, with {printable(engines)[:100]}, offers"
-        f" {printable(', '.join(offered))[:200] or 'none'}"
-    )
-
-
-def check_placement(placement: Placement, model: str) -> None:
-    """Fail when a delegate that was asked for did not take the whole model.
-
-    Raises:
-        DelegateError: With the operators left over.
-    """
-    if placement.requested == "default" or (placement.complete and placement.proven == placement.requested):
-        return
-    left = ", ".join(
-        f"{name} x{count}" for name, count in sorted(placement.left_over.items(), key=lambda item: -item[1])[:12]
-    )
-    taken = f"took {placement.delegated} of {placement.nodes} operators of {model!r}; left over: {left or 'all'}"
-    if placement.complete:
-        taken = f"did not run {model!r}: {placement.proven!r} ran all its {placement.nodes} operators"
-    raise DelegateError(
-        f"delegate {placement.requested!r} {taken}",
-        hint='fallback="allow" runs those elsewhere and says so',
-    )

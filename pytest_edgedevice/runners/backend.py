@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.findings import Profile, Resources
 from pytest_edgedevice.runners.care import Care
+from pytest_edgedevice.runners.model_folders import push_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.runners.exchange import Exchanged
     from pytest_edgedevice.runners.loaded import LoadedModel
     from pytest_edgedevice.runners.samples import Batch
-    from pytest_edgedevice.transports.base import Transport
+    from pytest_edgedevice.transports.base import Pushed, Transport
     from pytest_edgedevice.values import Array, Fact, Timing
 
 
@@ -157,7 +158,7 @@ class LoadRequest:
     """What ``Device.load`` was asked, its values checked.
 
     Attributes:
-        source: The model's file on this host.
+        source: The model's file or folder on this host.
         delegate: Name of the delegate, ``default`` or ``external:PATH``.
         threads: Threads for the engine's kernels.
         engine: Name of the engine; empty for the runner's own choice.
@@ -180,9 +181,21 @@ class Runner(ABC):
 
     Attributes:
         name: As the key ``runner`` of the device file names it.
+        load_patience: How long preparing a model may take where nobody says otherwise, in deadlines of an exchange:
+            two minutes with the usual ones.
     """
 
     name: str
+    load_patience = 2
+
+    def push(self, site: Site, source: Path, *, timeout_s: float) -> Pushed:
+        """Bring a model's file or folder there; content that is there already is not sent again.
+
+        Raises:
+            ModelError: A folder that holds what cannot be sent.
+            TransportError, DeadlineError, DeviceFullError: The world failed; nothing half-written counts.
+        """
+        return push_model(site.link, source, timeout_s=timeout_s)
 
     @abstractmethod
     def load(self, site: Site, request: LoadRequest) -> LoadedModel:
@@ -205,3 +218,6 @@ class Runner(ABC):
 
     def forget(self) -> None:  # noqa: B027 - most remember nothing
         """The link was lost: nothing that was placed is there any more."""
+
+    def close(self, site: Site) -> None:  # noqa: B027 - what was placed by the link goes with the link
+        """Leave the device, whose models are closed already; idempotent, never raises an error of the world."""

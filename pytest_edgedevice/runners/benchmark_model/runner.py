@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import DelegateError, InputError
-from pytest_edgedevice.runners.agents import check_placement
+from pytest_edgedevice.runners.agent_loading import check_placement
 from pytest_edgedevice.runners.backend import LoadRequest, Runner, Site
 from pytest_edgedevice.runners.benchmark_model.backend import BenchmarkBackend
 from pytest_edgedevice.runners.benchmark_model.flags import delegate_flags, runs_flags
@@ -15,6 +15,7 @@ from pytest_edgedevice.runners.benchmark_model.tool import Tool
 from pytest_edgedevice.runners.describing import Described, describe_here
 from pytest_edgedevice.runners.device_program import DeviceProgram
 from pytest_edgedevice.runners.loaded import LoadedModel
+from pytest_edgedevice.runners.model_folders import one_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,9 +60,10 @@ class BenchmarkModelRunner(Runner):
                 f"the runner 'benchmark_model' has no engines to choose from, so {request.engine!r} is none",
                 hint="leave engine out",
             )
+        source = one_file(request.source, "benchmark_model")
         tool = self._tool_there(site)
         flags = delegate_flags(request, tool.build, tool=tool.name)
-        pushed = site.link.push(request.source, timeout_s=site.timeout_s)
+        pushed = self.push(site, source, timeout_s=site.timeout_s)
         if pushed.sha256 not in self._described:
             self._described[pushed.sha256] = describe_here(request.source, timeout_s=request.timeout_s)
         described = self._described[pushed.sha256]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import DelegateError, EdgeDeviceError, InputError, UnsupportedError
-from pytest_edgedevice.runners.agents import check_placement
+from pytest_edgedevice.runners.agent_loading import check_placement
 from pytest_edgedevice.runners.backend import LoadRequest, Runner, Site
 from pytest_edgedevice.runners.command.backend import CommandBackend
 from pytest_edgedevice.runners.command.manifest import FORMATS, ArgumentTemplate, Order
@@ -15,6 +15,7 @@ from pytest_edgedevice.runners.command.untyped import UntypedModel
 from pytest_edgedevice.runners.describing import SUFFIXES, describe_here
 from pytest_edgedevice.runners.device_program import DeviceProgram
 from pytest_edgedevice.runners.loaded import LoadedModel
+from pytest_edgedevice.runners.model_folders import one_file
 from pytest_edgedevice.values import ModelInfo, Placement, TensorSpec
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ class CommandRunner(Runner):
                 f"the runner 'command' has no engines to choose from, so {request.engine!r} is none",
                 hint="leave engine out: the program is the engine",
             )
+        source = one_file(request.source, "your program")
         self._program.place(site)
-        pushed = site.link.push(request.source, timeout_s=site.timeout_s)
+        pushed = self.push(site, source, timeout_s=site.timeout_s)
         model = CommandModel(self._program, self._template, site, request, pushed.sha256)
         try:
             return self._loaded(site, request, pushed, model)

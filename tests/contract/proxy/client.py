@@ -13,6 +13,7 @@ from pytest_edgedevice.errors import AgentDiedError, DeviceLostError, InputError
 from pytest_edgedevice.evaluation.evaluated import Evaluated
 from pytest_edgedevice.findings import Profile, Resources, Stages, Stream
 from pytest_edgedevice.leases import Quarantine
+from pytest_edgedevice.runners.model_folders import one_file
 from pytest_edgedevice.runners.samples import Batch, batches, has_batch_axis
 from pytest_edgedevice.runners.staged import module_content, raw_sample
 from pytest_edgedevice.values import Run, Timing
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Array
 
 CHUNK_BYTES = 1 << 20
+LOAD_TIMEOUT_S = 120.0
 
 
 class ProxyDevice:
@@ -58,13 +60,14 @@ class ProxyDevice:
         self.recovered = tuple(str(one) for one in frame.header.get("recovered", ()))
         return frame
 
-    def load(self, path: str | os.PathLike[str], *, timeout_s: float = 120.0, **given: Any) -> ProxyModel:
+    def load(self, path: str | os.PathLike[str], *, timeout_s: float | None = None, **given: Any) -> ProxyModel:
         """See ``Device.load``; the file's content travels, if it is not there yet."""
+        timeout_s = LOAD_TIMEOUT_S if timeout_s is None else timeout_s
         check_seconds("timeout_s", timeout_s)
         self._line.check_owner(f"device {self.name!r}")
         if self._closed:
             raise InputError(f"device {self.name!r} is closed; open it again")
-        source = model_file(path)
+        source = one_file(model_file(path), "this proxy")
         content = source.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         if not self._ask("have", {"sha256": sha256}, timeout_s=self._timeout_s).header["result"]:
