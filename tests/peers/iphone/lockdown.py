@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import plistlib
+import time
 import uuid
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.peers.iphone.diagnostics import SERVICES
 from tests.peers.iphone.frames import Plist, plist_frame, read_plist
 from tests.peers.iphone.pairing import phones_side, public_pem
-from tests.peers.iphone.values import domain_values
+from tests.peers.iphone.services import SERVICES, serve
+from tests.peers.iphone.values import ONLY_BY_KEY, domain_values
 
 if TYPE_CHECKING:
     import socket
@@ -70,7 +71,8 @@ class Lockdown:
             if request in self._phone.faults:
                 self._phone.faults[request](connection, plist_frame)
                 return False
-            reply = self._handlers.get(request, lambda _asked: {"Error": "InvalidRequest"})(asked)
+            answer = self._handlers.get(request)
+            reply = answer(asked) if answer else {"Error": "InvalidRequest"}
             connection.sendall(plist_frame(plistlib.dumps({"Request": request, **reply})))
         return True
 
@@ -84,9 +86,9 @@ class Lockdown:
             return {**named, "Error": "GetProhibited"}
         known = domain_values(phone, domain) if domain is not None else dict(phone.values)
         if self._computer is not None and domain is None:
-            known |= {"PasswordProtected": phone.locked, **phone.private}
+            known |= {"PasswordProtected": phone.locked, "TimeIntervalSince1970": time.time(), **phone.private}
         if key is None:
-            return {**named, "Value": known}
+            return {**named, "Value": {} if domain in ONLY_BY_KEY else known}
         return {**named, "Value": known[key]} if key in known else {**named, "Error": "MissingValue"}
 
     def _pair(self, asked: Plist) -> Plist:
@@ -128,5 +130,5 @@ class Lockdown:
             return {"Error": "InvalidService"}
         if self._phone.locked:
             return {"Error": "PasswordProtected"}
-        port = self._phone.start_service(partial(SERVICES[name], self._phone, self._computer))
+        port = self._phone.start_service(partial(serve, SERVICES[name], self._phone, self._computer))
         return {"EnableServiceSSL": True, "Port": port, "Service": name}

@@ -56,9 +56,9 @@ class MuxConversation:
                 return self._bus.faults[kind](self._client, mux_frame(tag))
             if self._listens:
                 return self._say(tag, result(BAD_COMMAND))
-            reply = self._handlers.get(kind, lambda _asked: result(BAD_COMMAND))(asked)
-            self._say(tag, reply)
-            if self._listens:
+            answer = self._handlers.get(kind)
+            self._say(tag, answer(asked) if answer else result(BAD_COMMAND))
+            if kind == "Listen":
                 self._bus.listen(self._client)
         return self._onward()
 

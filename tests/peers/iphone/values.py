@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 AMFI, BATTERY, DISK = "com.apple.security.mac.amfi", "com.apple.mobile.battery", "com.apple.disk_usage"
 INTERNATIONAL = "com.apple.international"
+ONLY_BY_KEY = {AMFI}
+"""Domains that are empty for who asks for all of it."""
 
 
 def public_values(udid: str, *, name: str, product: str, version: str) -> dict[str, Any]:
