@@ -156,7 +156,9 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # what these make is HTML already: each escapes the texts that it is given
-    for made in (markup.table, markup.figure, markup.outcome, markup.commands, markup.log, sample):
+    for made in (
+        markup.table, markup.figure, markup.block, markup.cell_row, markup.outcome, markup.commands, markup.log, sample
+    ):  # fmt: skip
         environment.globals[made.__name__] = _as_html(made, Markup)
     environment.globals.update(uncaptioned=_uncaptioned, places=_places)
     return environment

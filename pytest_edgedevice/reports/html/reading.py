@@ -46,15 +46,14 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 def number(value: Any) -> float | None:
     """A number that can be reckoned and drawn with; None for anything else, also for one beyond all quantities."""
-    if type(value) is float:  # nearly all, and there are a hundred thousand in a report
-        found = value
-    elif isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is float and LEAST_QUANTITY <= abs(value) <= MOST_QUANTITY:
+        return value  # nearly all, and there are a hundred thousand in a report
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    else:
-        try:
-            found = float(value)
-        except OverflowError:
-            return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
     if not abs(found) <= MOST_QUANTITY:  # nor for what is no number
         return None
     return found if abs(found) >= LEAST_QUANTITY else 0.0
@@ -62,7 +61,8 @@ def number(value: Any) -> float | None:
 
 def text(value: Any) -> str:
     """One line for people, of a limited length; empty for None and for what has parts."""
-    return " ".join(lines(value, most=MOST_NAME_CHARS).split())
+    usual = type(value) is str and len(value) <= MOST_NAME_CHARS and value.isprintable()
+    return " ".join((value if usual else lines(value, most=MOST_NAME_CHARS)).split())
 
 
 def lines(value: Any, *, most: int = MOST_LINES_CHARS) -> str:

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 460, 170
 LEFT, RIGHT, BOTTOM = 56, 10, 24
 BINS = 40
 MOST_DOTS = 160
-BUCKETS = 48
+BUCKETS = 40
 
 Mark = tuple[str, float, str]
 """A line at a value: its label, the value, its class."""
@@ -57,11 +57,12 @@ def counted_bins(edges: Sequence[float], counts: Sequence[int], *, label: str) -
 
 
 def _steps(edges: Sequence[float], counts: Sequence[int], across: Scale, up: Scale) -> str:
-    """The path of a histogram's bars."""
-    ground = f"{up.start:.0f}"
+    """The path of a histogram's bars, which are equally wide."""
+    ground, places = f"{up.start:.0f}", across.places(edges)
+    wide = f"{places[1] - places[0] - 0.5:.2f}"
     return "".join(
-        f"M{short(across(edges[place]))} {ground}V{up(count):.0f}H{short(across(edges[place + 1]) - 0.5)}V{ground}z"
-        for place, count in enumerate(counts)
+        f"M{left:.1f} {ground}V{top:.0f}h{wide}V{ground}z"
+        for left, top, count in zip(places[:-1], up.places(counts), counts, strict=True)
         if count
     )
 
@@ -92,7 +93,8 @@ def in_order(values: Sequence[float], *, judged_from: int, limits: Sequence[Mark
         body += f'<path class="shade" d="M{short(across.start)} 8h{wide}V{HEIGHT - BOTTOM}h-{wide}z"/>'
         body += text(across.start + 4, 20, "not judged", kind="quiet")
     if len(values) <= MOST_DOTS:
-        dots = "".join(f"M{across(place + 0.5):.0f} {up(value):.0f}h0" for place, value in enumerate(values))
+        drawn = zip(across.places(place + 0.5 for place in range(len(values))), up.places(values), strict=True)
+        dots = "".join(f"M{x:.0f} {y:.0f}h0" for x, y in drawn)
         body += f'<path class="dots" d="{dots}"/>'
     else:
         body += _envelope(values, across, up)
@@ -105,16 +107,17 @@ def in_order(values: Sequence[float], *, judged_from: int, limits: Sequence[Mark
 
 
 def _envelope(values: Sequence[float], across: Scale, up: Scale) -> str:
-    highest, lowest, middle = [], [], []
-    for place in range(BUCKETS):
-        first, last = place * len(values) // BUCKETS, (place + 1) * len(values) // BUCKETS
-        part = sorted(values[first:last])
-        x = round(across((first + last) / 2))
-        highest.append(f"{x} {up(part[-1]):.0f}")
-        lowest.append(f"{x} {up(part[0]):.0f}")
-        middle.append(f"{x} {short(up(part[len(part) // 2]))}")
-    band = "L".join([*highest, *reversed(lowest)])
-    return f'<path class="band" d="M{band}z"/><path class="line" d="M{"L".join(middle)}"/>'
+    edges = [place * len(values) // BUCKETS for place in range(BUCKETS + 1)]
+    spans = list(itertools.pairwise(edges))
+    parts = [sorted(values[first:last]) for first, last in spans]
+    places = [round(x) for x in across.places((first + last) / 2 for first, last in spans)]
+    highest, lowest, middle = (
+        up.places(told) for told in zip(*((one[-1], one[0], one[len(one) // 2]) for one in parts), strict=True)
+    )
+    band = [f"{x} {y:.0f}" for x, y in zip(places, highest, strict=True)]
+    band += [f"{x} {y:.0f}" for x, y in zip(reversed(places), reversed(lowest), strict=True)]
+    line = [f"{x} {y:.1f}" for x, y in zip(places, middle, strict=True)]
+    return f'<path class="band" d="M{"L".join(band)}z"/><path class="line" d="M{"L".join(line)}"/>'
 
 
 def moments(told: Sequence[tuple[str, float]], *, unit: str, label: str) -> str:
