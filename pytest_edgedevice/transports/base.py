@@ -182,7 +182,7 @@ class Transport(ABC):
     def start(self, arguments: Sequence[str]) -> Process:
         """Start a program and leave it running; it ends with the transport at the latest."""
 
-    def open_port(self, port: int, *, timeout_s: float) -> Process:
+    def open_port(self, port: int, *, timeout_s: float) -> Process:  # noqa: ARG002 - a link without ports
         """Connect to a program that runs on the device already and listens on a TCP port of its own loopback.
 
         Returns:
@@ -197,7 +197,7 @@ class Transport(ABC):
         """
         raise TransportError(f"a {self.kind} link reaches no port of the device, so not port {port} either")
 
-    def ready_to_launch(self, *, timeout_s: float) -> None:  # noqa: ARG002 - a link that asks nobody
+    def ready_to_launch(self, *, timeout_s: float) -> None:  # noqa: B027 - a link that asks nobody
         """Find out why a program could not be started there by others: not paired, locked, developer mode off.
 
         Raises:

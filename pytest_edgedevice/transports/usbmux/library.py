@@ -1,0 +1,307 @@
+"""What we take of pymobiledevice3: usbmuxd's and lockdownd's protocols; the only file that knows it.
+
+It is asyncio throughout, so that it works in a loop of its own (``loop``). It is never asked to pair by the way: its
+default shows a dialog on the phone and waits for ever. The sockets are ours, so that each is closed whatever becomes
+of the library's coroutine, and none of them may say more than a bound. Its errors stop here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import plistlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_edgedevice.errors import DeadlineError, EdgeDeviceError, MissingExtraError
+from pytest_edgedevice.transports.usbmux import states
+from pytest_edgedevice.transports.usbmux.address import shown
+from pytest_edgedevice.transports.usbmux.attached import Attached, merged
+from pytest_edgedevice.transports.usbmux.loop import finished
+from pytest_edgedevice.transports.usbmux.sockets import Bounded, dialled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+
+    from pytest_edgedevice.transports.usbmux.address import Address
+
+T = TypeVar("T")
+
+LOCKDOWN = 62078
+MOST_FRAME_BYTES = 4 << 20
+GIVE_UP_S = 2.0
+"""What is left of a deadline to say that nobody has answered the phone's question."""
+DISK, AMFI = "com.apple.disk_usage", "com.apple.security.mac.amfi"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What lockdownd of a phone told.
+
+    Attributes:
+        values: Its values of no particular domain; the few that it tells everybody where it is not paired.
+        paired: Whether it knows this host.
+        domains: Domain to its values, of those that were asked for.
+        battery: The kernel's entry of the battery, where it was asked for.
+    """
+
+    values: Mapping[str, Any]
+    paired: bool
+    domains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    battery: Mapping[str, Any] = field(default_factory=dict)
+
+
+def require() -> None:
+    """Find out whether it is installed.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    try:
+        import pymobiledevice3.usbmux  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"iPhones need pymobiledevice3, which is not installed or cannot be imported: {states.clean(error)}",
+            hint="pip install 'pytest-edgedevice[ios]'",
+        ) from None
+
+
+def list_devices(address: Address, *, timeout_s: float) -> list[Attached]:
+    """Every phone that is attached, one for each piece of hardware.
+
+    Raises:
+        MissingExtraError: pymobiledevice3 is not installed.
+        TransportError: There is no usbmuxd, or its answer makes no sense.
+        DeadlineError: It does not answer.
+    """
+    require()
+
+    async def listing() -> list[Attached]:
+        from pymobiledevice3.usbmux import PlistMuxConnection
+
+        mux = PlistMuxConnection(link)
+        await mux.get_device_list()
+        return merged((one.serial, one.connection_type, one.devid) for one in mux.devices)
+
+    deadline = time.monotonic() + timeout_s
+    with dialled(address, timeout_s=timeout_s) as link:
+        return _ours(listing, address, None, "its devices", deadline)
+
+
+def connect(address: Address, phone: Attached, port: int, *, timeout_s: float) -> int:
+    """Connect to a port of a phone.
+
+    Returns:
+        The connection's descriptor, which is the caller's from here on; none of its bytes were read.
+
+    Raises:
+        PortRefusedError: Nothing listens there.
+        DeviceLostError: The phone is not attached any more.
+        TransportError, DeadlineError: There is no usbmuxd, or its answer makes no sense, or does not come.
+    """
+    require()
+    deadline = time.monotonic() + timeout_s
+    with dialled(address, timeout_s=timeout_s) as link:
+        _ours(lambda: _to_port(link, phone, port), address, phone, f"port {port}", deadline, port=port)
+        return link.detach()
+
+
+def ask(
+    address: Address, phone: Attached, *, domains: tuple[str, ...] = (), battery: bool = False, timeout_s: float
+) -> Told:
+    """Ask lockdownd.
+
+    Args:
+        address: usbmuxd's.
+        phone: Whom.
+        domains: Whose values are asked for too, where it is paired; what it does not tell is not there.
+        battery: Whether its battery is asked for too, where it is paired.
+        timeout_s: Deadline, seconds.
+
+    Raises:
+        DeviceLostError: The phone is not attached any more.
+        TransportError: It refuses, and why.
+        DeadlineError: Somebody does not answer.
+    """
+    require()
+
+    async def asked() -> Told:
+        async with _lockdown(address, phone, deadline) as client:
+            values = dict(await client.get_value() or {})
+            if not await client.validate_pairing():
+                return Told(values, paired=False)
+            values |= dict(await client.get_value() or {})
+            told = {domain: await _domain(client, domain) for domain in domains}
+            return Told(values, True, told, await _battery(client) if battery else {})
+
+    deadline = time.monotonic() + timeout_s
+    return _ours(asked, address, phone, "its facts", deadline)
+
+
+def pair(address: Address, phone: Attached, *, timeout_s: float) -> None:
+    """Ask the phone to trust this host, which shows a dialog there, and wait for the answer.
+
+    Raises:
+        TransportError: Somebody said no, or nobody said anything yet, or it is locked.
+        DeviceLostError, DeadlineError: As ``ask``.
+    """
+    require()
+
+    async def paired() -> None:
+        async with _lockdown(address, phone, deadline) as client:
+            await client.get_value()
+            await client.pair(timeout=max(deadline - time.monotonic() - GIVE_UP_S, 0))
+
+    deadline = time.monotonic() + timeout_s
+    _ours(paired, address, phone, "its trust", deadline)
+
+
+async def _to_port(link: Bounded, phone: Attached, port: int) -> None:
+    from pymobiledevice3.usbmux import MuxDevice, PlistMuxConnection
+
+    await PlistMuxConnection(link).connect(MuxDevice(phone.device_id, phone.udid, phone.link), port)
+
+
+@contextlib.asynccontextmanager
+async def _lockdown(address: Address, phone: Attached, deadline: float) -> AsyncIterator[Any]:
+    """A conversation with lockdownd, with every connection that it needs besides."""
+    from pymobiledevice3.pair_records import generate_host_id
+    from pymobiledevice3.service_connection import ServiceConnection
+    from pymobiledevice3.usbmux import PlistMuxConnection
+
+    opened: list[Any] = []
+
+    def dial() -> Bounded:
+        return dialled(address, timeout_s=deadline - time.monotonic())
+
+    async def to_port(port: int, context: Any = None) -> Any:
+        with dial() as link:
+            await _to_port(link, phone, port)
+            service = await ServiceConnection.from_socket(_handed_on(link), ssl_context=context)
+        service.max_frame_size = MOST_FRAME_BYTES
+        opened.append(service)
+        return service
+
+    async def mux(method: str, *arguments: Any) -> Any:
+        with dial() as link:
+            return await getattr(PlistMuxConnection(link), method)(*arguments)
+
+    try:
+        yield _client_class()(
+            await to_port(LOCKDOWN),
+            host_id=generate_host_id(),
+            system_buid=await mux("get_buid"),
+            identifier=phone.udid,
+            label="edgedevice",
+            to_port=to_port,
+            mux=mux,
+            device_id=phone.device_id,
+        )
+    finally:
+        for service in opened:
+            await service.close()
+
+
+def _handed_on(link: Bounded) -> Bounded:
+    """The same connection for an owner who closes it."""
+    return Bounded(fileno=link.detach())
+
+
+@functools.cache
+def _client_class() -> Any:
+    """Made when it is needed, as the library is imported late."""
+    from pymobiledevice3.exceptions import NotPairedError
+    from pymobiledevice3.lockdown import LockdownClient
+
+    class Client(LockdownClient):
+        """lockdownd, over connections of ours; its record of a pairing is with usbmuxd alone."""
+
+        def __init__(self, service: Any, *, to_port: Any, mux: Any, device_id: int, **known: Any) -> None:
+            super().__init__(service, **known)
+            self._to_port, self._mux, self._device_id = to_port, mux, device_id
+
+        async def create_service_connection(
+            self,
+            port: int,
+            ssl_context: Any = None,
+            strip_ssl: bool = False,  # noqa: ARG002 - the library's own signature; for iOS before 14
+        ) -> Any:
+            return await self._to_port(port, ssl_context)
+
+        async def fetch_pair_record(self) -> None:
+            with contextlib.suppress(NotPairedError):
+                self.pair_record = await self._mux("get_pair_record", self.identifier)
+
+        async def save_pair_record(self) -> None:
+            record = plistlib.dumps(self.pair_record or {})
+            await self._mux("save_pair_record", self.identifier, self._device_id, record)
+
+    return Client
+
+
+async def _domain(client: Any, domain: str) -> dict[str, Any]:
+    """What it tells of a domain; nothing where it may not, or has none."""
+    from pymobiledevice3.exceptions import LockdownError, PairingError
+
+    try:
+        found = await client.get_value(domain=domain)
+    except (LockdownError, PairingError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+async def _battery(client: Any) -> dict[str, Any]:
+    """The kernel's entry of the battery; nothing while the phone is locked, or has no such service."""
+    from pymobiledevice3.exceptions import LockdownError, PairingError, StartServiceError
+    from pymobiledevice3.services.diagnostics import DiagnosticsService
+
+    try:
+        async with DiagnosticsService(client) as service:
+            found = await service.get_battery()
+    except (LockdownError, PairingError, StartServiceError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _ours(
+    make: Callable[[], Coroutine[Any, Any, T]],
+    address: Address,
+    phone: Attached | None,
+    asked_for: str,
+    deadline: float,
+    *,
+    port: int = 0,
+) -> T:
+    """What a coroutine of the library comes back with, and its errors as ours."""
+    left_s = max(deadline - time.monotonic(), 0.0)
+    who = f"iPhone {phone.udid}" if phone else f"usbmuxd at {shown(address)}"
+    try:
+        return finished(make, timeout_s=left_s)
+    except DeadlineError:
+        raise DeadlineError(f"{who} was asked for {asked_for} and did not answer within {left_s:.3g} s") from None
+    except EdgeDeviceError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the library or a hostile answer makes of it stops here
+        raise _worded(error, address, phone, asked_for, port) from None
+
+
+def _worded(error: Exception, address: Address, phone: Attached | None, asked_for: str, port: int) -> EdgeDeviceError:
+    from pymobiledevice3 import exceptions as theirs
+
+    if phone is None:
+        return states.senseless(shown(address), f"{type(error).__name__} {error}")
+    known: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[str], EdgeDeviceError]], ...] = (
+        (theirs.BadDevError, states.unplugged),
+        (theirs.ConnectionFailedError, lambda udid: states.port_refused(udid, port or LOCKDOWN)),
+        ((theirs.PasswordRequiredError, theirs.PasscodeRequiredError), states.locked),
+        (theirs.PairingDialogResponsePendingError, states.pairing_pending),
+        (theirs.UserDeniedPairingError, states.pairing_refused),
+        ((theirs.NotPairedError, theirs.InvalidHostIDError), states.not_paired),
+        ((theirs.ConnectionTerminatedError, ConnectionError), lambda udid: states.hung_up(udid, asked_for)),
+        (theirs.MuxException, lambda _: states.senseless(shown(address), error)),
+    )
+    for kinds, worded in known:
+        if isinstance(error, kinds):
+            return worded(phone.udid)
+    return states.odd(phone.udid, asked_for, f"{type(error).__name__} {error}")
