@@ -1,13 +1,14 @@
 """The Python agent behind ports, a port a fault: every connection is served by a process of its own.
 
-Run as ``python -m tests.contract.agent_server FOLDER FAULT ...``; it writes one line of JSON, fault to port, and
-ends with its input. The runtime is imported once, and each agent is a fork.
+Run as ``python -m tests.contract.agent_server FOLDER FAULT ...``; it writes one line of JSON, their ports in that
+order, and ends with its input. The runtime is imported once, and each agent is a fork.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import json
 import os
 import select
@@ -18,13 +19,11 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_edgedevice.agent import main, measuring, session, store, wire
-from pytest_edgedevice.agent.engines import warm
-from pytest_edgedevice.agent.engines.base import LoadOptions
+from pytest_edgedevice.agent import engines, main, measuring, session, store, wire
 from pytest_edgedevice.agent.engines.interpreter import InterpreterEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 HELLO = session.Session.hello
@@ -161,21 +160,27 @@ FAULTS: dict[str, Callable[[], object]] = {
 }
 
 
-def serve(folder: str, faults: list[str]) -> None:
-    """Serve until the input ends."""
+def serve(folder: str, listeners: Mapping[socket.socket, Callable[[], object]], *, alone: bool = False) -> None:
+    """Serve until the input ends.
+
+    Args:
+        folder: Where the agents have theirs.
+        listeners: Where they listen, and what is wrong with who answers there.
+        alone: Never end by itself, whatever the input is.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    warm(LoadOptions())
-    listeners = {socket.create_server(("127.0.0.1", 0)): fault for fault in faults}
-    print(json.dumps({fault: one.getsockname()[1] for one, fault in listeners.items()}), flush=True)
+    importlib.import_module(engines.MODULES["litert"])  # once, and not in each of them
+    end = [] if alone else [sys.stdin.fileno()]
+    print(json.dumps([one.getsockname()[1] for one in listeners]), flush=True)
     while True:
-        ready, _, _ = select.select([sys.stdin.fileno(), *listeners], [], [])
-        if sys.stdin.fileno() in ready:
+        ready, _, _ = select.select([*end, *listeners], [], [])
+        if set(end) & set(ready):
             return
         for listener in listeners.keys() & set(ready):
             connection, _ = listener.accept()
             with connection:
                 if os.fork() == 0:
-                    _become_agent(connection, FAULTS[listeners[listener]], folder)
+                    _become_agent(connection, listeners[listener], folder)
 
 
 def _become_agent(connection: socket.socket, fault: Callable[[], object], folder: str) -> NoReturn:
@@ -189,9 +194,17 @@ def _become_agent(connection: socket.socket, fault: Callable[[], object], folder
     os._exit(status)
 
 
-if __name__ == "__main__":
-    os.setpgid(0, 0)
+def serve_to_the_last(
+    folder: str, listeners: Mapping[socket.socket, Callable[[], object]], *, alone: bool = False
+) -> None:
+    """Serve until the input ends, and take all agents along: some never end by themselves."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
     try:
-        serve(sys.argv[1], sys.argv[2:])
+        serve(folder, listeners, alone=alone)
     finally:
-        os.killpg(0, signal.SIGKILL)  # some agents never end by themselves
+        os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    serve_to_the_last(sys.argv[1], {socket.create_server(("127.0.0.1", 0)): FAULTS[name] for name in sys.argv[2:]})

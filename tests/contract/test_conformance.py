@@ -51,7 +51,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
         cwd=ROOT,
     ) as server:
         assert server.stdout is not None
-        yield json.loads(server.stdout.readline())
+        yield dict(zip(agent_server.FAULTS, json.loads(server.stdout.readline()), strict=True))
         server.communicate(timeout=PATIENCE_S)
 
 

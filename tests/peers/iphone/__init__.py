@@ -26,7 +26,8 @@ daemon as clients ask for. Threads of the caller serve everything, and end with 
 
 from __future__ import annotations
 
+from tests.peers.iphone.app import App
 from tests.peers.iphone.bus import SimulatedPhones
 from tests.peers.iphone.phone import Phone
 
-__all__ = ["Phone", "SimulatedPhones"]
+__all__ = ["App", "Phone", "SimulatedPhones"]
