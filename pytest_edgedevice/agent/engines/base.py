@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Sequence
 
-from pytest_edgedevice.agent.wire import ITEM_BYTES
+from pytest_edgedevice.agent.wire import ITEM_BYTES, MAX_NAME_CHARS
 
 DTYPES = frozenset(ITEM_BYTES)
 
@@ -33,7 +33,8 @@ class LoadOptions:
 
     Attributes:
         engine: Engine name, or empty for the first that is here.
-        delegate: ``default``, ``cpu``, ``xnnpack``, ``reference``, ``gpu``, ``npu`` or ``external:PATH``.
+        delegate: ``default``, ``cpu``, ``xnnpack``, ``reference``, ``gpu``, ``npu`` or ``external:PATH``; of Core ML
+            ``cpu_only``, ``cpu_and_gpu``, ``cpu_and_ne``, ``all``, ``coreml``.
         delegate_options: Options of ``npu`` or of an external delegate, as strings.
         threads: Threads for the engine's kernels, at least 1.
         allow_fallback: Whether operators that the delegate leaves may run elsewhere.
@@ -94,6 +95,19 @@ class Engine(ABC):
         Raises:
             EngineError: It cannot be told, and why.
         """
+
+
+def check_name(name: str) -> str:
+    """Refuse a name that is too long to be one.
+
+    Raises:
+        EngineError: How long it is.
+    """
+    if len(name) > MAX_NAME_CHARS:
+        raise EngineError(
+            "model", f"the name of tensor {name[:40]!r}... has {len(name)} characters; {MAX_NAME_CHARS} are the most"
+        )
+    return name
 
 
 def check_dtype(name: str, dtype: str) -> str:

@@ -6,8 +6,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from pytest_edgedevice.agent.engines.base import EngineError, check_dtype
-from pytest_edgedevice.agent.wire import MAX_NAME_CHARS
+from pytest_edgedevice.agent.engines.base import check_dtype, check_name
 
 
 def unique(indices: List[int], named: Dict[int, str], details: Dict[int, str], fallback: str) -> List[str]:
@@ -27,10 +26,7 @@ def described_tensor(detail: Dict[str, Any], name: str) -> Dict[str, Any]:
     Raises:
         EngineError: Its type cannot be sent as plain bytes, or its name is too long to be one.
     """
-    if len(name) > MAX_NAME_CHARS:
-        raise EngineError(
-            "model", f"the name of tensor {name[:40]!r}... has {len(name)} characters; {MAX_NAME_CHARS} are the most"
-        )
+    check_name(name)
     dtype = check_dtype(name, np.dtype(detail["dtype"]).name if detail["dtype"] is not np.bytes_ else "bytes_")
     signature = detail.get("shape_signature")
     shape = [int(size) for size in detail["shape"]]
