@@ -121,17 +121,17 @@ class Session:
             raise RequestError("protocol", "this agent has a model already; start one agent for each")
         options = _load_options(header)
         path = self._model_path(header)
-        engines.warm(options)
+        engines.warm(options, path)
         self._memory.begin()
         start = time.perf_counter_ns()
         try:
             with EngineAtWork("load"):
                 engine = engines.load(path, options)
+                elapsed = time.perf_counter_ns() - start  # to ask where it runs may take as long again
                 placement = engine.placement()
         except BaseException:
             self._store.drop_folder()
             raise
-        elapsed = time.perf_counter_ns() - start
         self._engine = engine
         return {
             "op": "load",

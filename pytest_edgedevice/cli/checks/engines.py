@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.agent.engines import DISTRIBUTIONS, installed
+from pytest_edgedevice.cli.checks.extras import found_module
 from pytest_edgedevice.cli.checks.finding import Finding
 from pytest_edgedevice.cli.checks.programs import ended
 
@@ -15,14 +16,19 @@ if TYPE_CHECKING:
     from pytest_edgedevice.inventory import Inventory
 
 PROBE_S = 60.0
-ENGINE_MODULES = {"litert": "ai_edge_litert.interpreter", "tflite": "tflite_runtime.interpreter"}
+ENGINE_MODULES = {
+    "litert": "ai_edge_litert.interpreter",
+    "tflite": "tflite_runtime.interpreter",
+    "coreml": "coremltools.libcoremlpython",
+}
+"""Engine to the module that computes; coremltools itself loads on any system."""
 PROBE = (
     "import sys; sys.path[:] = [p for p in sys.path if p]; import {module}, numpy; print('numpy', numpy.__version__)"
 )
 
 
 def check_engines(_: Inventory) -> Iterator[Finding]:
-    """Each runtime of this environment, and the one that is left out."""
+    """Each runtime of this environment, and those that are left out."""
     here = installed()
     if not here:
         yield Finding("engine", "wrong", "no inference runtime is installed", "pip install ai-edge-litert")
@@ -37,12 +43,26 @@ def check_engines(_: Inventory) -> Iterator[Finding]:
         text = "not installed: the engine 'tflite' (tflite-runtime 2.14; Python 3.11 at most, numpy below 2)"
         hint = "pip install 'pytest-edgedevice[tflite]'" if sys.version_info < (3, 12) else ""
         yield Finding("tflite", "missing", text, hint)
+    if "coreml" not in here:
+        yield _coreml()
+
+
+def _coreml() -> Finding:
+    """Why there is no Core ML."""
+    if sys.platform == "darwin":
+        return Finding("coreml", "missing", "coremltools is not installed", "pip install 'pytest-edgedevice[coreml]'")
+    beside = (
+        "; coremltools is installed, but only its wheels for macOS can predict" if found_module("coremltools") else ""
+    )
+    return Finding("coreml", "missing", f"Core ML needs macOS, or an app on an iPhone{beside}")
 
 
 def foreign_python(name: str, python: str) -> Finding:
     """An interpreter that the device file names needs one of the engines, not all."""
     failures = []
     for engine, module in ENGINE_MODULES.items():
+        if engine == "coreml" and sys.platform != "darwin":
+            continue
         failure, seen = probe(python, module)
         if not failure:
             return Finding(name, "ok", f"{python} loads {engine}, with {seen}")

@@ -20,7 +20,7 @@ EXTRAS = {"adb": "adbutils", "ios": "pymobiledevice3", "onnx": "onnxruntime", "r
 
 
 def check_extras(_: Inventory) -> Iterator[Finding]:
-    """Each extra but ``tflite``, which is an engine."""
+    """Each extra but ``tflite`` and ``coreml``, which are engines."""
     for extra, name in EXTRAS.items():
         yield _extra(extra, name)
 
