@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.reports.cells import SEVERITY
+from pytest_edgedevice.reports.html.cutting import message_in_list
 from pytest_edgedevice.reports.html.gathering import base_test
 from pytest_edgedevice.reports.html.matrix import delegate_in
 from pytest_edgedevice.reports.html.reading import lines, mapping, objects, text
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
     from pytest_edgedevice.reports.html.gathering import Cell
 
-MOST_CARDS = 200
-MOST_LOG_CHARS = 60_000
+MOST_CARDS = 100
+MOST_LOG_CHARS = 20_000
 """Of all cards together: a device that is gone fails everything, each time with its log, and each cell has its own."""
 
 
@@ -33,6 +34,7 @@ class Card:
         check: Which check.
         outcome: How it ended.
         message: What it said.
+        said: As much of it as there is room for in the list of all failures.
         blame: What is the likely cause, where somebody looked.
         commands: What repeats it.
         logs: What the device's own logs said, title to text.
@@ -44,6 +46,7 @@ class Card:
     test: str
     outcome: str
     message: str
+    said: str
     blame: Sequence[str]
     commands: Sequence[str]
     logs: Sequence[tuple[str, str]]
@@ -57,13 +60,14 @@ def cards(cells: Sequence[Cell]) -> list[Card]:
     ]
     found.sort(key=lambda one: -SEVERITY[one[1]["shown"]])
     made, room = [], MOST_LOG_CHARS
-    for card in (_card(cell, record) for cell, record in found):
+    count = min(len(found), MOST_CARDS)
+    for card in (_card(cell, record, count) for cell, record in found):
         room -= sum(len(said) for _, said in card.logs)
         made.append(card if room >= 0 or not card.logs else dataclasses.replace(card, logs=(), more_logs=True))
     return made
 
 
-def _card(cell: Cell, record: Record) -> Card:
+def _card(cell: Cell, record: Record, count: int) -> Card:
     message = record["message"] or f"{record['check'] or 'a check'} passed; the test did not: {record['outcome']}"
     return Card(
         cell,
@@ -71,6 +75,7 @@ def _card(cell: Cell, record: Record) -> Card:
         record["test"],
         record["shown"],
         message,
+        message_in_list(message, count),
         blames(record),
         commands(cell, record),
         logs(record),
@@ -88,7 +93,7 @@ def blames(record: Record) -> list[str]:
 
 def logs(record: Record) -> list[tuple[str, str]]:
     """What the device's logs said."""
-    return [(text(title), lines(said, most=20_000)) for title, said in list(record["device_log"].items())[:20]]
+    return list(record["device_log"].items())
 
 
 def commands(cell: Cell, record: Record) -> list[str]:

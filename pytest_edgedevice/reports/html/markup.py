@@ -41,7 +41,8 @@ def _row(row: Row) -> str:
 
 
 def _value(one: Value) -> str:
-    kind = _class(one.kind, bool(one.bar)) if one.kind else ""
+    known = one.kind == "number" and one.sort is not None and not one.bar  # the style sheet goes by data-v
+    kind = _class(one.kind, bool(one.bar)) if one.kind and not known else ""
     sort = f" data-v={one.sort:.6g}" if one.sort is not None else ""
     words = escape(one.text) if one.cell is None else link(one.cell, escape(one.text))
     note = f"<small>{escape(one.note)}</small>" if one.note else ""
@@ -50,7 +51,7 @@ def _value(one: Value) -> str:
 
 @lru_cache(maxsize=256)
 def _class(kind: str, barred: bool) -> str:
-    return f' class="{escape(kind)}{" barred" * barred}"'
+    return f" class={kind}" if kind.isalpha() and not barred else f' class="{escape(kind)}{" barred" * barred}"'
 
 
 def link(cell: Cell, words: str) -> str:
@@ -79,7 +80,7 @@ def cell_row(cell: Cell, metrics: Iterable[Metric]) -> str:
     numbers = "".join(
         "<td>"
         if (value := cell.numbers.get(one.name)) is None
-        else f"<td class=number data-v={value:.6g}>{escape(one.worded(value))}"
+        else f"<td data-v={value:.6g}>{escape(one.worded(value))}"
         for one in metrics
     )
     return (

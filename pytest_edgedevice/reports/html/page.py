@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.reports.cells import SEVERITY
 from pytest_edgedevice.reports.html import delegates, failures, markup, pareto, variants
+from pytest_edgedevice.reports.html.cutting import cut_long_texts
 from pytest_edgedevice.reports.html.gathering import OUTCOMES, gather
 from pytest_edgedevice.reports.html.matrix import matrix
 from pytest_edgedevice.reports.html.metrics import measure, usual
@@ -52,6 +53,7 @@ def render(records: Sequence[Record]) -> str:
     from markupsafe import Markup
 
     cells = gather(records)
+    cut_long_texts(cells)
     metrics = measure(cells)
     environment = _environment()
     kinds = pareto.kinds_of(cells)

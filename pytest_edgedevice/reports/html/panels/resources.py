@@ -49,7 +49,14 @@ def _row(check: str, record: Record | None, found: dict[str, Any], cell: Cell) -
     worded = wording.unit(text(told.get("unit")))
     observed = number(told.get("observed"))
     seen = worded(observed) if observed is not None else _not(text(told.get("reason")) or "the record does not say")
-    return Row([name, Value(seen, sort=observed), Value(worded(told.get("limit"))), outcome_value(record["shown"])])
+    return Row(
+        [
+            name,
+            Value(seen, sort=observed, kind="seen"),
+            Value(worded(told.get("limit"))),
+            outcome_value(record["shown"]),
+        ]
+    )
 
 
 def _otherwise(check: str, found: dict[str, Any], cell: Cell) -> tuple[str, str]:
