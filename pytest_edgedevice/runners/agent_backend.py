@@ -10,6 +10,7 @@ from pytest_edgedevice.agent.wire import TensorPart, WireError, split_tensors
 from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.findings import Profile
 from pytest_edgedevice.runners.backend import Backend, unmeasured
+from pytest_edgedevice.runners.conditions import worse
 from pytest_edgedevice.runners.exchange import Exchanged, exchange, flow
 from pytest_edgedevice.runners.instruments import ask_profile, ask_resources, ask_stream, serves
 from pytest_edgedevice.runners.measure import measure
@@ -131,9 +132,10 @@ class AgentSeries:
         self.tick_ns = max(tick_ns, 1) if isinstance(tick_ns, int) else 0
 
     def conditions(self) -> dict[str, Fact]:
-        """See ``TimingSource``."""
+        """See ``TimingSource``; with the worst that was told of the work since the last time."""
         told = read_conditions(self._client, self._client.request("facts", timeout_s=self._timeout_s).header)
-        return {**told, **self._more_conditions()}
+        before, self._client.worst = self._client.worst, {}
+        return {**worse(before, told), **self._more_conditions()}
 
     def take(
         self, runs: int, *, sample: Batch | None = None, batch: int = 1, settle: int = 0, max_ns: int

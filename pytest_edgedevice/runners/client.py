@@ -21,14 +21,16 @@ from pytest_edgedevice.errors import (
     ProtocolError,
     TransportError,
 )
-from pytest_edgedevice.runners.aftermath import add_aftermath
-from pytest_edgedevice.runners.wording import death, late, printable, refusal, telling_lines
+from pytest_edgedevice.runners.conditions import TIMED, plain_conditions, worse
+from pytest_edgedevice.runners.last_words import LastWords
+from pytest_edgedevice.runners.wording import turned_away
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_edgedevice.runners.aftermath import Aftermath
     from pytest_edgedevice.transports.base import Process
+    from pytest_edgedevice.values import Fact
 
 MAX_CHATTER_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 1 << 20
@@ -44,11 +46,16 @@ class AgentClient:
         sha256: Hash that the agent must have; empty accepts any agent of our protocol version.
         timeout_s: Deadline for the start, seconds.
         aftermath: Asks for what the device's own logs say of a process that died, by its number there.
+        app: Whether it is an app on the device, and the process only a connection to it.
+
+    Attributes:
+        worst: The worst conditions that it told in replies of work that takes time; whoever asks clears it.
 
     Raises:
         ProtocolError: It is not an agent, or one of another version.
         AgentDiedError: It ended before it said hello.
         DeadlineError: It said nothing in time.
+        InfraError: It turned us away.
     """
 
     def __init__(
@@ -59,14 +66,15 @@ class AgentClient:
         sha256: str = "",
         timeout_s: float = 60.0,
         aftermath: Aftermath | None = None,
+        app: bool = False,
     ) -> None:
         self._process = process
+        self._words = LastWords(process, where=where, app=app, aftermath=aftermath)
+        self.worst: dict[str, Fact] = {}
         self._where = where
-        self._aftermath = aftermath
         self.hello: dict[str, Any] = {}
         self._reader = FrameReader(max_payload_bytes=0)
         self._number = 0
-        self._stderr_seen = 0
         self._operation = "start"
         self.dead = False
         deadline = time.monotonic() + timeout_s
@@ -83,21 +91,24 @@ class AgentClient:
 
     def _skip_chatter(self, deadline: float) -> None:
         """Drop what a login shell printed before the agent's first line."""
-        seen = bytearray()
+        seen = self._words.chatter
         one = bytearray(1)
         while not seen.endswith(SENTINEL):
             if len(seen) > MAX_CHATTER_BYTES:
                 raise ProtocolError(f"{self._where}: no agent answered, but {bytes(seen[:80])!r} ...")
             if not self._guarded_receive(memoryview(one), deadline):
-                raise self._death(bytes(seen))
+                raise self._death()
             seen += one
+        seen.clear()
 
     def _check_hello(self, hello: dict[str, Any], sha256: str) -> dict[str, Any]:
+        if hello.get("op") == "error":
+            raise turned_away(hello, where=self._where)
         protocol = hello.get("protocol")
         if hello.get("op") != "hello" or type(protocol) is not int or protocol != PROTOCOL_VERSION:
             raise ProtocolError(
                 f"{self._where}: the agent speaks protocol {protocol!r:.20}, this host {PROTOCOL_VERSION}",
-                hint="install the same version of pytest-edgedevice at both ends",
+                hint=self._words.same_version,
             )
         if sha256 and hello.get("agent_sha256") != sha256:
             raise ProtocolError(f"{self._where}: the agent that answered is not the one that was sent")
@@ -174,7 +185,16 @@ class AgentClient:
         if refused or header.get("op") != operation or header.get("id") != number:
             self.kill()
             raise ProtocolError(f"{self._where}: expected the reply to {operation} {number}, got {str(header)[:120]}")
+        self._note_conditions(operation, header)
         return frame
+
+    def _note_conditions(self, operation: str, header: dict[str, Any]) -> None:
+        """Keep the worst that was told of the time that inferences took, until somebody asks for it."""
+        if operation in TIMED and "conditions" in header:
+            try:
+                self.worst = worse(self.worst, plain_conditions(header["conditions"]))
+            except ValueError as error:
+                raise self.broken(f"has {error}") from None
 
     def broken(self, what: str) -> ProtocolError:
         """The error for a reply that has the right form and the wrong content; the agent is ended."""
@@ -206,40 +226,36 @@ class AgentClient:
             return 0
 
     def _refusal(self, header: dict[str, Any]) -> EdgeDeviceError:
-        error = refusal(header, self._new_stderr(), where=self._where, operation=self._operation)
+        error = self._words.refusal(header, self._operation)
         if isinstance(error, ProtocolError):
             self.kill()
         return error
 
-    def _new_stderr(self) -> list[str]:
-        """Lines on standard error that were not shown before."""
-        text, self._stderr_seen = self._process.stderr_since(self._stderr_seen)
-        return telling_lines(text)
-
-    def _death(self, said: bytes = b"") -> AgentDiedError:
+    def _death(self) -> EdgeDeviceError:
         """Explain an end of the stream."""
-        status = self._process.wait(timeout_s=2)
-        lines = self._new_stderr() or printable(said.decode("utf-8", "replace")).splitlines()
-        error = death(status, lines, where=self._where, operation=self._operation)
-        self._end_with(error)
+        error = self._words.death(self._operation)
+        self._end_with(error, show=not isinstance(error, DeviceLostError))
         return error
 
     def _end_with(self, error: EdgeDeviceError, *, show: bool = True) -> None:
         """End; where the device still answers, its own logs may say more."""
         self.kill()
-        if self._aftermath is not None:
-            pid = self.hello.get("pid", getattr(self._process, "pid", None))
-            add_aftermath(error, self._aftermath, pid if type(pid) is int and pid > 0 else None, show=show)
+        self._words.add_aftermath(error, self.hello.get("pid"), show=show)
 
     def _late(self, timeout_s: float) -> DeadlineError:
-        return late(timeout_s, self._new_stderr(), where=self._where, operation=self._operation)
+        return self._words.late(timeout_s, self._operation)
 
-    def close(self) -> None:
-        """Say goodbye, wait for the process to end, and end it if it does not."""
+    def close(self, *, wipe: bool = False) -> None:
+        """Say goodbye, wait for the process to end, and end it if it does not.
+
+        Args:
+            wipe: Have it remove every blob that it keeps.
+        """
         if not self.dead:
             with contextlib.suppress(EdgeDeviceError):
-                self.request("bye", timeout_s=CLOSE_S)
-                self._process.wait(timeout_s=CLOSE_S)
+                self.request("bye", {"wipe": True} if wipe else None, timeout_s=CLOSE_S)
+                if not self._words.app:
+                    self._process.wait(timeout_s=CLOSE_S)
         self.kill()
 
     def kill(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.agent.wire import ITEM_BYTES, MAX_DIMENSIONS, MAX_NAME_CHARS
+from pytest_edgedevice.runners.conditions import plain_conditions
 from pytest_edgedevice.values import ModelInfo, Placement, Quantization, TensorSpec
 
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ def read_conditions(client: AgentClient, header: Mapping[str, Any]) -> dict[str,
     Raises:
         ProtocolError: Something else is there; the agent is ended.
     """
-    found = header.get("conditions")
-    if not isinstance(found, dict) or not all(isinstance(value, str | int | float) for value in found.values()):
-        raise client.broken("has no conditions as names and plain values")
-    return found
+    try:
+        return plain_conditions(header.get("conditions"))
+    except ValueError as error:
+        raise client.broken(f"has {error}") from None
 
 
 def read_specs(entries: Any) -> tuple[TensorSpec, ...]:

@@ -29,7 +29,9 @@ _KINDS: dict[str, type[EdgeDeviceError]] = {
     "input": InputError,
     "full": DeviceFullError,
     "memory": InfraError,
+    "background": InfraError,
 }
+_FOREGROUND = "bring the app to the foreground and keep the screen on: a system refuses the GPU to whatever is behind"
 # what runtimes print at every start, e.g. "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 SMALL_TALK = ("INFO:", "I0000 ")
 
@@ -54,7 +56,16 @@ def refusal(header: dict[str, Any], said: Sequence[str], *, where: str, operatio
     error = _KINDS.get(kind) if isinstance(kind, str) else None
     if error is None:
         return ProtocolError(f"{where}: the agent failed in {operation!r}: {message}")
-    return error(message)
+    return error(message, hint=_FOREGROUND if kind == "background" else "")
+
+
+def turned_away(header: dict[str, Any], *, where: str) -> InfraError:
+    """The error for an agent that says no instead of hello."""
+    message = printable(str(header.get("message"))[:2000]).strip()
+    return InfraError(
+        f"{where}: the agent turned this conversation away: {message}",
+        hint="it may serve one at a time: close the model that is loaded there, or whatever else speaks with it",
+    )
 
 
 def death(status: int | None, lines: Sequence[str], *, where: str, operation: str) -> AgentDiedError:
@@ -64,6 +75,49 @@ def death(status: int | None, lines: Sequence[str], *, where: str, operation: st
     return AgentDiedError(
         f"the agent on {where} {how} during {operation!r}{said_last}", hint=_death_hint(status, operation)
     )
+
+
+def app_death(lines: Sequence[str], *, where: str, operation: str) -> AgentDiedError:
+    """The error for an end of the stream of an app: nobody tells an exit status, and the device is still there.
+
+    Args:
+        lines: What came instead of a hello.
+        where: Name of the device.
+        operation: What the app was doing.
+    """
+    said = "".join(f"\n  it said: {line[:300]}" for line in lines[-3:])
+    if operation == "start":
+        return AgentDiedError(
+            f"the app on {where} closed the connection before it said hello{said}",
+            hint="it crashed as it started, serves somebody else, or another program listens on that port",
+        )
+    return AgentDiedError(
+        f"the app on {where} ended amid {operation!r}: the system ended it, most often for want of memory",
+        hint=_APP_HINTS.get(operation, "see the crash reports of the device: Settings, Privacy, Analytics Data"),
+    )
+
+
+_APP_HINTS = {
+    "load": 'the model may be too large to be compiled there: try delegate="cpu_only", or a smaller model',
+    "run": 'the first prediction on the Neural Engine takes most: try delegate="cpu_only" or "cpu_and_gpu"',
+    "put": "is there room for the model? then open the app again",
+}
+
+
+def app_late(timeout_s: float, lines: Sequence[str], *, where: str, operation: str) -> DeadlineError:
+    """The error for an app that did not answer in time; as ``late``."""
+    said = "".join(f"\n  it said: {line[:300]}" for line in lines[-3:])
+    text = f"the app on {where} did not answer {operation!r} within {timeout_s:g} s"
+    if operation == "start":
+        return DeadlineError(
+            f"the app on {where} took the connection and did not say hello within {timeout_s:.3g} s{said}",
+            hint="bring it to the foreground, for the system suspends what is behind, and unlock the phone",
+        )
+    hint = "raise --edge-timeout if the model is slow, and see that the app is still in the foreground"
+    return DeadlineError(text + said, hint=_SLOW_LOAD if operation == "load" else hint)
+
+
+_SLOW_LOAD = "accelerators compile for minutes: give it longer with edge_device.load(..., timeout_s=...)"
 
 
 def late(timeout_s: float, lines: Sequence[str], *, where: str, operation: str) -> DeadlineError:
