@@ -55,7 +55,7 @@ class Phone:
         pairing: str = "accept",
         locked: bool = False,
         developer_mode: bool = True,
-        battery: float = 80,
+        battery: float = 80.0,
         ports: Mapping[int, tuple[str, int] | Answering] | None = None,
         connections: tuple[str, ...] = ("USB",),
     ) -> None:
