@@ -45,6 +45,10 @@ class Talk:
         self.connection.sendall(SENTINEL)
         self.say({**HELLO, **fields})
 
+    def turn_away(self, why: str) -> None:
+        self.connection.sendall(SENTINEL)
+        self.say({"op": "error", "id": None, "kind": "busy", "message": why})
+
     def say(self, header: dict[str, Any], *payload: Any) -> None:
         for part in encode(header, payload):
             self.connection.sendall(part)
