@@ -101,9 +101,10 @@ class EntryReader(TableReader):
         facts = self._facts()
         if twice := sorted(set(tags) & set(facts)):
             self._fail(f"{twice[0]!r} is both a tag and a fact", "keep one of them: a tag is a fact that is true")
+        spec = self._spec()
         return DeviceEntry(
             self._name,
-            self._spec(),
+            spec,
             tags=tags,
             facts=facts,
             folder=self._folder(),
@@ -112,7 +113,7 @@ class EntryReader(TableReader):
             cache_mb=self._cache_mb(),
             labels=self._plain_texts("labels", '["self-hosted", "kitchen"]'),
             delegates=self._plain_texts("delegates", '["cpu", "gpu"]'),
-            running=RunningReader(self._where, self._table, base=self._base).read(),
+            running=RunningReader(self._where, self._table, base=self._base, kind=spec.kind).read(),
             rules=rules_of(f"{self._where[:-1]}.validity]", self._table, self._rules),
         )
 

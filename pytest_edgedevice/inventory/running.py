@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_edgedevice.inventory.app import KEYS as APP_KEYS
+from pytest_edgedevice.inventory.app import App, AppReader
 from pytest_edgedevice.inventory.tables import TableReader, kind_of
 from pytest_edgedevice.spec import closest_first
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-KEYS = ("runner", "agent", "runtime", "program", "arguments", "environment", "files", "time_limit_s")
-RUNNERS = ("python", "native", "benchmark_model", "command")
+KEYS = ("runner", "agent", "runtime", "program", "arguments", "environment", "files", "time_limit_s", *APP_KEYS)
+RUNNERS = ("python", "native", "benchmark_model", "command", "app")
 ON_DEVICE = "device:"
 """What a runtime begins with that is on the device already."""
 MOST_SECONDS = 86_400
@@ -31,7 +33,7 @@ class Running:
 
     Attributes:
         runner: ``python`` or ``native`` (our agents), ``benchmark_model`` (the official tool) or ``command`` (the
-            user's own executable); empty for what the link has by itself.
+            user's own executable) or ``app`` (the user's own on a phone); empty for what the link has by itself.
         agent: A native agent that was built for the device.
         runtime: Inference library for the native agent: a file of this host (``.so``, or an ``.aar``, ``.apk``,
             ``.whl`` or ``.zip`` that holds one), or ``device:`` and a path on the device; empty to look for one.
@@ -40,6 +42,7 @@ class Running:
         environment: Variables of the process on the device.
         files: Files that lie beside the program there.
         time_limit_s: Longest time that one process may take, seconds; 0 for the session's.
+        app: The user's own app, on a phone that runs nothing else.
     """
 
     runner: str = ""
@@ -50,6 +53,7 @@ class Running:
     environment: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     time_limit_s: float = 0.0
+    app: App = field(default_factory=App)
 
 
 class RunningReader(TableReader):
@@ -59,11 +63,13 @@ class RunningReader(TableReader):
         where: File and table path, the beginning of every error text.
         table: The device's whole table.
         base: The device file's folder; paths of this host are relative to it.
+        kind: What links to the device.
     """
 
-    def __init__(self, where: str, table: Mapping[str, Any], *, base: Path) -> None:
+    def __init__(self, where: str, table: Mapping[str, Any], *, base: Path, kind: str) -> None:
         super().__init__(where, table)
         self._base = base
+        self._kind = kind
 
     def read(self) -> Running:
         """Check everything.
@@ -85,6 +91,7 @@ class RunningReader(TableReader):
             environment=self._environment(),
             files=tuple(self._base / file for file in self._texts("files")),
             time_limit_s=self._time_limit_s(),
+            app=AppReader(self._where, self._table, kind=self._kind).read(),
         )
 
     def _runner(self) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from pytest_edgedevice.errors import DeviceNotFoundError
 from pytest_edgedevice.interfaces import DeviceLike
 from pytest_edgedevice.opening.running import runner_of
 from pytest_edgedevice.runners.agents import AgentRunner
@@ -18,11 +16,9 @@ from pytest_edgedevice.transports.local import LocalTransport, local_facts, loca
 if TYPE_CHECKING:
     from pytest_edgedevice.inventory import DeviceEntry
     from pytest_edgedevice.runners.backend import Runner
-    from pytest_edgedevice.spec import DeviceSpec
     from pytest_edgedevice.values import Fact
 
 Factory = Callable[[], Transport | DeviceLike]
-EXTRAS = {"adb": "adbutils", "ios": "pymobiledevice3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +47,13 @@ class Candidate:
         return self.facts.get("local") is True
 
 
-def plain(spec: DeviceSpec) -> Candidate:
-    """What a bare kind means.
-
-    Raises:
-        DeviceNotFoundError: This version cannot drive it.
-    """
-    if spec.kind != "local":
-        raise _unsupported(spec)
+def here() -> Candidate:
+    """This machine."""
     return Candidate("local", local_identity(), local_facts(), LocalTransport)
 
 
 def entered(entry: DeviceEntry) -> Candidate:
-    """A device of the device file.
-
-    Raises:
-        DeviceNotFoundError: This version cannot drive its kind.
-    """
-    if entry.spec.kind != "local":
-        raise _unsupported(entry.spec)
+    """This machine, by a table of the device file."""
     base = Path(entry.folder) if entry.folder else None
     python = entry.python or ""
     facts = {**local_facts(), **entry.known_facts()}
@@ -103,15 +87,3 @@ def _no_link() -> Transport:
 def shown(facts: Mapping[str, Fact], names: Sequence[str]) -> str:
     """Some facts, for a message."""
     return ", ".join(f"{name}={facts[name]}" if name in facts else f"no {name}" for name in names)
-
-
-def _unsupported(spec: DeviceSpec) -> DeviceNotFoundError:
-    """Say honestly that a kind cannot be driven yet, and what it will need."""
-    from pytest_edgedevice import __version__
-
-    hint = "use --device local, or a version whose README lists this kind"
-    module = EXTRAS.get(spec.kind)
-    if module and find_spec(module) is None:
-        hint += f"; that one will need {module}: pip install 'pytest-edgedevice[{spec.kind}]'"
-    drives = "this machine, boards over SSH and phones over adb"
-    return DeviceNotFoundError(f"{str(spec)!r} cannot be opened: version {__version__} drives {drives}", hint=hint)

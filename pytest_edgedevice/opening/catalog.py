@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import DeviceNotFoundError, InfraError, MissingExtraError, SpecError
 from pytest_edgedevice.inventory import Inventory
-from pytest_edgedevice.opening import boards, phones, recordings
-from pytest_edgedevice.opening.candidates import Candidate, Factory, contributed, entered, plain, shown
+from pytest_edgedevice.opening import boards, iphones, phones, recordings
+from pytest_edgedevice.opening.candidates import Candidate, Factory, contributed, entered, here, shown
 from pytest_edgedevice.opening.failures import Failures
 from pytest_edgedevice.spec import DeviceSpec, Expression, FactInfo, Vocabulary, parse_expression, parse_spec
 from pytest_edgedevice.transports.base import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pytest_edgedevice.interfaces import DeviceLike
     from pytest_edgedevice.inventory import DeviceEntry
     from pytest_edgedevice.values import Fact
 
-REACHED = {"ssh": boards.reached, "adb": phones.reached}
+REACHED = {"ssh": boards.reached, "adb": phones.reached, "ios": iphones.reached}
 """Kinds of links whose devices are connected to and asked what they are."""
+INSISTED = {"adb": phones.insisted, "ios": iphones.insisted}
+"""Pools of which somebody named the kind: who finds none raises why."""
+ATTACHED = {"adb": (phones.WORDS, phones.pool), "ios": (iphones.WORDS, iphones.pool)}
+"""Pools that any expression may draw from, and the facts for which they are insisted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +94,29 @@ class Catalog:
         if spec.kind == "expression":
             return self._matching(spec)
         if spec.kind in REACHED:
-            pool = self._boards if spec.kind == "ssh" else self._phones
-            return [self._reach(str(spec), spec)] if spec.address else pool()
+            return [self._reach(str(spec), spec)] if spec.address else self._pool(spec.kind)
         if (recording := self._recording(spec)) is not None:
             return [recordings.replayed(str(spec), recording)]
         if spec.kind != "named":
-            return [plain(spec)]
+            return [here()]
         if spec.name in self.contributed:
             return [self._look(spec.name)]
         return [self._entered(self.inventory.devices[spec.name])]
 
-    def all(self, *, phones_wanted: bool = True) -> list[Candidate]:
+    def all(self, words: Collection[str] = phones.WORDS | iphones.WORDS) -> list[Candidate]:
         """Every device that this version can open, and that can be opened now.
 
         Args:
-            phones_wanted: Start an adb server for their sake, and remember why there are none.
+            words: Facts that matter: where one is a phone's, an adb server is started for its sake, or a usbmuxd
+                insisted on, and it is remembered why there are none.
         """
         named = [entered(entry) for entry in self._of_kind("local")]
-        attached = self._reachable_phones(wanted=phones_wanted)
-        return [plain(DeviceSpec("local")), *named, *self._reachable_boards(), *attached, *self._reachable()]
+        return [here(), *named, *self._reachable_boards(), *self._attached(words), *self._reachable()]
 
     def _matching(self, spec: DeviceSpec) -> list[Candidate]:
         assert spec.expression is not None
         used = sorted(spec.expression.facts_used)
-        known = self.all(phones_wanted=not phones.WORDS.isdisjoint(used))
+        known = self.all(used)
         fitting = [one for one in known if spec.expression.matches(one.facts)]
         if fitting:
             return fitting
@@ -176,6 +178,11 @@ class Catalog:
     def _of_kind(self, kind: str) -> list[DeviceEntry]:
         return [entry for entry in self.inventory.devices.values() if entry.spec.kind == kind]
 
+    def _pool(self, kind: str) -> list[Candidate]:
+        if kind == "ssh":
+            return self._boards()
+        return INSISTED[kind](self._of_kind(kind), self._reach, self._failures)
+
     def _boards(self) -> list[Candidate]:
         """Every board of the device file that can be reached.
 
@@ -193,31 +200,17 @@ class Catalog:
     def _reachable_boards(self) -> list[Candidate]:
         return boards.pool(self._of_kind("ssh"), self._entered)
 
-    def _phones(self) -> list[Candidate]:
-        """Every phone that can be used, or the one that ``ANDROID_SERIAL`` names.
-
-        Raises:
-            DeviceNotFoundError: There is none; the message says what is attached in which state.
-            MissingExtraError, TransportError: There is no adbutils, or no adb server.
-        """
-        if serial := os.environ.get("ANDROID_SERIAL"):  # whoever sets it wants adb to see no other one
-            entry = next((one for one in self._of_kind("adb") if one.spec.address == serial), None)
-            spec = DeviceSpec("adb", address=serial)
-            return [self._reach(entry.name if entry else str(spec), spec, entry)]
-        found = phones.pool(self._of_kind("adb"), self._reach)
-        if not found:
-            names = {entry.name for entry in self._of_kind("adb")}
-            failed = [(key, error.message) for key, error in self._failures.last().items()]
-            raise phones.none_usable([said for key, said in failed if key in names or key.startswith("adb:")])
+    def _attached(self, words: Collection[str]) -> list[Candidate]:
+        """Phones of all kinds that can be used now; why there are none is remembered where one is wished for."""
+        found: list[Candidate] = []
+        for kind, (own, pool) in ATTACHED.items():
+            wanted = not own.isdisjoint(words)
+            try:
+                found += pool(self._of_kind(kind), self._reach, start=wanted)
+            except (InfraError, MissingExtraError) as error:
+                if wanted:
+                    self._failures.note(kind, error)
         return found
-
-    def _reachable_phones(self, *, wanted: bool) -> list[Candidate]:
-        try:
-            return phones.pool(self._of_kind("adb"), self._reach, start=wanted)
-        except (InfraError, MissingExtraError) as error:
-            if wanted:
-                self._failures.note("adb", error)
-            return []
 
     def _reach(self, key: str, spec: DeviceSpec, entry: DeviceEntry | None = None) -> Candidate:
         if key not in self._known:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from pytest_edgedevice.errors import EdgeDeviceError, InfraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from pytest_edgedevice.inventory import DeviceEntry
 
 TRIES = 2
 """How often a device that cannot be opened is tried; then its last error is told at once."""
@@ -45,3 +47,8 @@ class Failures:
     def last(self) -> dict[str, EdgeDeviceError]:
         """The last error of each device."""
         return {key: errors[-1] for key, errors in self._errors.items()}
+
+    def of_kind(self, kind: str, entries: Sequence[DeviceEntry]) -> list[EdgeDeviceError]:
+        """The last error of each device of one kind, and of those that the device file names."""
+        names = {entry.name for entry in entries}
+        return [error for key, error in self.last().items() if key in names or key.startswith(f"{kind}:")]

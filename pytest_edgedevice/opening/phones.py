@@ -7,6 +7,7 @@ devices and the server itself are the transport's.
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import ConfigError, DeviceNotFoundError, EdgeDeviceError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.inventory import DeviceEntry
     from pytest_edgedevice.opening.candidates import Candidate
+    from pytest_edgedevice.opening.failures import Failures
 
     Reach = Callable[[str, DeviceSpec, DeviceEntry | None], Candidate]
 
@@ -96,6 +98,27 @@ def pool(entries: Sequence[DeviceEntry], reach: Reach, *, start: bool = True) ->
 
     found = asked_together(addresses, candidate, timeout_s=CONNECT_S + SLACK_S)
     return _merged(found, {entry.name for entry in entries if not entry.folder})
+
+
+def insisted(entries: Sequence[DeviceEntry], reach: Reach, failures: Failures) -> list[Candidate]:
+    """Every phone that can be used, or the one that ``ANDROID_SERIAL`` names.
+
+    Args:
+        entries: The device file's phones.
+        reach: As for ``pool``.
+        failures: Those of devices that could not be opened lately.
+
+    Raises:
+        DeviceNotFoundError: There is none; the message says what is attached in which state.
+        MissingExtraError, TransportError: There is no adbutils, or no adb server.
+    """
+    if serial := os.environ.get("ANDROID_SERIAL"):  # whoever sets it wants adb to see no other one
+        entry = next((one for one in entries if one.spec.address == serial), None)
+        spec = DeviceSpec("adb", address=serial)
+        return [reach(entry.name if entry else str(spec), spec, entry)]
+    if found := pool(entries, reach):
+        return found
+    raise none_usable([error.message for error in failures.of_kind("adb", entries)])
 
 
 def _merged(candidates: Sequence[Candidate], movable: set[str]) -> list[Candidate]:

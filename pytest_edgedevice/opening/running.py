@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import ConfigError
 from pytest_edgedevice.inventory.running import Running
 from pytest_edgedevice.runners.agents import AgentRunner
+from pytest_edgedevice.runners.app.runner import AppRunner
 from pytest_edgedevice.runners.benchmark_model.runner import BenchmarkModelRunner
 from pytest_edgedevice.runners.command.runner import CommandRunner
 from pytest_edgedevice.runners.native.program import NativeProgram
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_edgedevice.inventory import DeviceEntry
+    from pytest_edgedevice.inventory.app import App
     from pytest_edgedevice.runners.backend import Runner
 
-OWN = {"adb": "native"}
+OWN = {"adb": "native", "ios": "app"}
 """What a link has by itself where that is not the Python agent: a phone has no Python."""
 
 
@@ -34,7 +36,7 @@ def runner_of(entry: DeviceEntry | None, kind: str) -> Callable[[], Runner]:
 
     Args:
         entry: Its table in the device file, if it has one.
-        kind: What links to it: ``local``, ``ssh``, ``adb``.
+        kind: What links to it: ``local``, ``ssh``, ``adb``, ``ios``.
 
     Raises:
         ConfigError: The runner that the table names is none of this version.
@@ -48,6 +50,8 @@ def runner_of(entry: DeviceEntry | None, kind: str) -> Callable[[], Runner]:
             f"device {named!r} names an agent, a runtime or an environment, and Python runs models over {kind}",
             hint='write runner = "native", or leave them out',
         )
+    if chosen == "app":
+        return functools.partial(AppRunner, engine=engine, **_of_app(running.app))
     if chosen == "python":
         return lambda: AgentRunner(engine=engine)
     if chosen == "native":
@@ -75,3 +79,9 @@ def runner_of(entry: DeviceEntry | None, kind: str) -> Callable[[], Runner]:
             time_limit_s=running.time_limit_s,
         )
     raise ConfigError(f"the runner {chosen!r} cannot be used over {kind} by this version")
+
+
+def _of_app(app: App) -> dict[str, Any]:
+    """What a table says of the app; the rest is as usual."""
+    told = {"port": app.port, "start": app.start, "bundle": app.bundle, "start_timeout_s": app.start_timeout_s}
+    return {name: value for name, value in told.items() if value}

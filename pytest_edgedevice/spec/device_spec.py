@@ -28,6 +28,8 @@ _KIND_AND_ADDRESS = re.compile(r"([A-Za-z0-9_-]*):(.*)", re.DOTALL)
 _SINGLE_WORD = re.compile(r"[A-Za-z0-9_.+-]+")
 _SHELL_SIGNS = frozenset("'\"`$\\;&<>|(){}[]*?!#~,/=%@")
 _USER_SIGNS = (_SHELL_SIGNS - {"\\", "@"}) | {":"}  # DOMAIN\user is a name, user:password is a leak
+_NEWER_UDID = re.compile(r"[0-9A-Fa-f]{24}")
+_OLDER_UDID = re.compile(r"[0-9A-Fa-f]{40}")
 _EXAMPLES = {
     "adb": "adb:SERIAL, the serial as `adb devices` shows it, or adb:HOST:PORT",
     "ssh": "ssh:[user@]host[:port]",
@@ -144,7 +146,15 @@ def _addressed(kind: str, address: str, kinds: Collection[str]) -> DeviceSpec:
     if known == "ssh":
         return _ssh(address)
     _check(address, f"the address after '{known}:'", hint=f"write {_EXAMPLES[known]}")
-    return DeviceSpec(known, address=address)
+    return DeviceSpec(known, address=_udid(address) if known == "ios" else address)
+
+
+def _udid(address: str) -> str:
+    """An iPhone's number as Apple writes it, as people leave out its dash and its case; anything else as it is."""
+    digits = address.replace("-", "")
+    if _NEWER_UDID.fullmatch(digits):
+        return f"{digits[:8]}-{digits[8:]}".upper()
+    return digits.lower() if _OLDER_UDID.fullmatch(digits) else address
 
 
 def _recording(path: str) -> DeviceSpec:

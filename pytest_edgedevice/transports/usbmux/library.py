@@ -32,7 +32,8 @@ LOCKDOWN = 62078
 MOST_FRAME_BYTES = 4 << 20
 GIVE_UP_S = 2.0
 """What is left of a deadline to say that nobody has answered the phone's question."""
-DISK, AMFI = "com.apple.disk_usage", "com.apple.security.mac.amfi"
+DISK = "com.apple.disk_usage"
+DEVELOPER_MODE = "com.apple.security.mac.amfi", "DeveloperModeStatus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +42,33 @@ class Told:
 
     Attributes:
         values: Its values of no particular domain; the few that it tells everybody where it is not paired.
-        paired: Whether it knows this host.
-        domains: Domain to its values, of those that were asked for.
+        paired: Whether it knows this host; the rest is told only then.
+        disk: lockdownd's values of its storage.
         battery: The kernel's entry of the battery, where it was asked for.
+        developer_mode: Whether it is on, where it was asked for; None where it does not say.
     """
 
     values: Mapping[str, Any]
     paired: bool
-    domains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    disk: Mapping[str, Any] = field(default_factory=dict)
     battery: Mapping[str, Any] = field(default_factory=dict)
+    developer_mode: bool | None = None
 
 
-def require() -> None:
-    """Find out whether it is installed.
+def require(*, lockdown: bool = False) -> None:
+    """Import it, in the thread of whoever asks: the loop is for what others wait for.
+
+    Args:
+        lockdown: The large part too, which takes half a second.
 
     Raises:
-        MissingExtraError: It is not.
+        MissingExtraError: It is not installed.
     """
     try:
-        import pymobiledevice3.usbmux  # noqa: F401
+        import pymobiledevice3.usbmux
+
+        if lockdown:
+            import pymobiledevice3.services.diagnostics  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(
             f"iPhones need pymobiledevice3, which is not installed or cannot be imported: {states.clean(error)}",
@@ -108,15 +117,15 @@ def connect(address: Address, phone: Attached, port: int, *, timeout_s: float) -
 
 
 def ask(
-    address: Address, phone: Attached, *, domains: tuple[str, ...] = (), battery: bool = False, timeout_s: float
+    address: Address, phone: Attached, *, battery: bool = False, developer_mode: bool = False, timeout_s: float
 ) -> Told:
     """Ask lockdownd.
 
     Args:
         address: usbmuxd's.
         phone: Whom.
-        domains: Whose values are asked for too, where it is paired; what it does not tell is not there.
         battery: Whether its battery is asked for too, where it is paired.
+        developer_mode: Whether its developer mode is asked for too, where it is paired.
         timeout_s: Deadline, seconds.
 
     Raises:
@@ -124,7 +133,7 @@ def ask(
         TransportError: It refuses, and why.
         DeadlineError: Somebody does not answer.
     """
-    require()
+    require(lockdown=True)
 
     async def asked() -> Told:
         async with _lockdown(address, phone, deadline) as client:
@@ -132,8 +141,15 @@ def ask(
             if not await client.validate_pairing():
                 return Told(values, paired=False)
             values |= dict(await client.get_value() or {})
-            told = {domain: await _domain(client, domain) for domain in domains}
-            return Told(values, True, told, await _battery(client) if battery else {})
+            disk = await _value(client, DISK)
+            mode = await _value(client, *DEVELOPER_MODE) if developer_mode else None
+            return Told(
+                values,
+                paired=True,
+                disk=disk if isinstance(disk, dict) else {},
+                battery=await _battery(client) if battery else {},
+                developer_mode=mode if isinstance(mode, bool) else None,
+            )
 
     deadline = time.monotonic() + timeout_s
     return _ours(asked, address, phone, "its facts", deadline)
@@ -146,7 +162,7 @@ def pair(address: Address, phone: Attached, *, timeout_s: float) -> None:
         TransportError: Somebody said no, or nobody said anything yet, or it is locked.
         DeviceLostError, DeadlineError: As ``ask``.
     """
-    require()
+    require(lockdown=True)
 
     async def paired() -> None:
         async with _lockdown(address, phone, deadline) as client:
@@ -240,15 +256,14 @@ def _client_class() -> Any:
     return Client
 
 
-async def _domain(client: Any, domain: str) -> dict[str, Any]:
-    """What it tells of a domain; nothing where it may not, or has none."""
+async def _value(client: Any, domain: str, key: str | None = None) -> Any:
+    """What it tells of a domain; None where it may not, or has none."""
     from pymobiledevice3.exceptions import LockdownError, PairingError
 
     try:
-        found = await client.get_value(domain=domain)
+        return await client.get_value(domain=domain, key=key)
     except (LockdownError, PairingError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
 
 
 async def _battery(client: Any) -> dict[str, Any]:

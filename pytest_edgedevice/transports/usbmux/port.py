@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -28,12 +27,12 @@ class PortProcess(Process):
 
     def __init__(self, descriptor: int, *, why: Callable[[float], TransportError | None]) -> None:
         self.stream: PipeStream = PipeStream(descriptor, descriptor)
-        self._process = os.getpid()
         self._why = why
 
     def wait(self, *, timeout_s: float) -> int | None:
         """See the base class: nobody tells an app's exit status here."""
         time.sleep(min(max(timeout_s, 0), MOST_WAIT_S))
+        return None
 
     def stderr_since(self, mark: int) -> tuple[str, int]:
         """See the base class: its standard error stays on the phone."""

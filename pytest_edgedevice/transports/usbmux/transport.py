@@ -94,7 +94,7 @@ class UsbmuxTransport(Transport):
         """See the base class; asked for once."""
         if self._told is None:
             self._told = self._ask(timeout_s=max(self._deadline - time.monotonic(), CONNECT_S / 2))
-        told = {**self._told.values, **self._told.domains.get(library.DISK, {})}
+        told = {**self._told.values, **self._told.disk}
         found = phone_facts.facts(told, udid=self.udid, link=self._phone.link)
         return {**found, "paired": self._told.paired}
 
@@ -103,7 +103,7 @@ class UsbmuxTransport(Transport):
         if self._told is not None and not self._told.paired:
             return {}
         told = self._ask(battery=True, timeout_s=CONDITIONS_S)
-        return phone_facts.battery(told.battery) | phone_facts.storage(told.domains.get(library.DISK, {}))
+        return phone_facts.battery(told.battery) | phone_facts.storage(told.disk)
 
     def open_port(self, port: int, *, timeout_s: float) -> Process:
         """See the base class."""
@@ -120,13 +120,12 @@ class UsbmuxTransport(Transport):
 
     def ready_to_launch(self, *, timeout_s: float) -> None:
         """See the base class."""
-        told = self._ask(domains=(library.AMFI,), timeout_s=timeout_s)
+        told = self._ask(developer_mode=True, timeout_s=timeout_s)
         if not told.paired:
             raise states.not_paired(self.udid)
         if told.values.get("PasswordProtected") is True:
             raise states.locked(self.udid)
-        mode = told.domains.get(library.AMFI, {}).get("DeveloperModeStatus")
-        if mode is False and phone_facts.major(told.values) >= FIRST_DEVELOPER_MODE:
+        if told.developer_mode is False and phone_facts.major(told.values) >= FIRST_DEVELOPER_MODE:
             raise states.developer_mode_off(self.udid)
 
     def pair(self, *, timeout_s: float) -> None:
@@ -177,17 +176,20 @@ class UsbmuxTransport(Transport):
         except DeviceNotFoundError:
             raise states.unplugged(self.udid) from None
 
-    def _ask(
-        self, *, domains: tuple[str, ...] = (library.DISK,), battery: bool = False, timeout_s: float
-    ) -> library.Told:
+    def _ask(self, *, timeout_s: float, battery: bool = False, developer_mode: bool = False) -> library.Told:
         self._check_open()
         deadline = time.monotonic() + timeout_s
+
+        def asked(left_s: float) -> library.Told:
+            return library.ask(
+                self._address, self._phone, battery=battery, developer_mode=developer_mode, timeout_s=left_s
+            )
+
         try:
-            return library.ask(self._address, self._phone, domains=domains, battery=battery, timeout_s=timeout_s)
+            return asked(timeout_s)
         except DeviceLostError:
             self._phone = self._again(deadline)
-            left_s = deadline - time.monotonic()
-            return library.ask(self._address, self._phone, domains=domains, battery=battery, timeout_s=left_s)
+            return asked(deadline - time.monotonic())
 
     def _why_ended(self, timeout_s: float) -> TransportError | None:
         with contextlib.suppress(EdgeDeviceError):

@@ -1,0 +1,124 @@
+"""iPhones and iPads as devices that could be opened: one for each piece of hardware.
+
+Knows how pools are made of what usbmuxd lists and what the device file names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_edgedevice.errors import ConfigError, TransportError
+from pytest_edgedevice.opening.links import SLACK_S, asked, asked_together
+from pytest_edgedevice.spec import DeviceSpec
+from pytest_edgedevice.transports.usbmux import states
+from pytest_edgedevice.transports.usbmux.address import shown
+from pytest_edgedevice.transports.usbmux.sockets import dialled, usual_address
+from pytest_edgedevice.transports.usbmux.udid import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_edgedevice.inventory import DeviceEntry
+    from pytest_edgedevice.opening.candidates import Candidate
+    from pytest_edgedevice.opening.failures import Failures
+
+    Reach = Callable[[str, DeviceSpec, DeviceEntry | None], Candidate]
+
+KIND = "ios"
+WORDS = frozenset({"ios", "iphone"})
+"""Facts that only iPhones have: for an expression that uses one it is told why there are none."""
+CONNECT_S = 20.0
+KNOCK_S = 1.0
+
+
+def reached(spec: DeviceSpec, entry: DeviceEntry | None = None) -> Candidate:
+    """A phone, connected to and asked what it is.
+
+    Args:
+        spec: How to reach it: its number, in any spelling.
+        entry: Its table in the device file, if it has one.
+
+    Raises:
+        MissingExtraError: pymobiledevice3 is not installed.
+        DeviceNotFoundError: usbmuxd lists no such phone; the message says what it lists.
+        TransportError: It cannot be used, and why; or there is no usbmuxd.
+        ConfigError: Its table asks for what cannot be had on an iPhone.
+    """
+    from pytest_edgedevice.transports.usbmux.transport import UsbmuxTransport  # with asyncio, which takes its time
+
+    check(entry)
+    return asked(spec, entry, lambda: UsbmuxTransport(spec.address, connect_timeout_s=CONNECT_S))
+
+
+def check(entry: DeviceEntry | None) -> None:
+    """Refuse what an iPhone's table asks for in vain.
+
+    Raises:
+        ConfigError: It cannot be had there.
+    """
+    if entry is None:
+        return
+    running = entry.running
+    if running.runner not in {"", "app"}:
+        raise ConfigError(
+            f"device {entry.name!r} is to run models by {running.runner!r}, and an iPhone runs nothing but apps",
+            hint='leave "runner" out, or write runner = "app"; the app is your own, and speaks the agents\' protocol',
+        )
+    wanted = {"folder": entry.folder, "python": entry.python, "cache_mb": entry.cache_mb, "agent": running.agent,
+              "runtime": running.runtime, "environment": running.environment}  # fmt: skip
+    if given := [key for key, value in wanted.items() if value]:
+        raise ConfigError(
+            f"device {entry.name!r} has {given[0]!r}, which means nothing to an app on an iPhone",
+            hint=f'leave "{given[0]}" out; what an app is told: port, start, bundle, start_timeout_s',
+        )
+
+
+def pool(entries: Sequence[DeviceEntry], reach: Reach, *, start: bool = True) -> list[Candidate]:
+    """Every phone that is attached and answers, with the name and the settings of its table if it has one.
+
+    Args:
+        entries: The device file's iPhones.
+        reach: Makes a candidate, by its key, spec and table, or remembers the one that was made.
+        start: Insist on a usbmuxd; otherwise there are no phones where none runs.
+
+    Raises:
+        MissingExtraError, TransportError, DeadlineError: See ``list_devices``.
+    """
+    if not start and not _is_served():  # before pymobiledevice3 is imported, which takes longer than all else
+        return []
+    from pytest_edgedevice.transports.usbmux.transport import list_devices
+
+    by_number = {plain(entry.spec.address): entry for entry in entries if entry.spec.address}
+
+    def candidate(udid: str) -> Candidate:
+        entry = by_number.get(plain(udid))
+        spec = DeviceSpec("ios", address=udid)
+        return reach(entry.name if entry else str(spec), entry.spec if entry else spec, entry)
+
+    return asked_together([one.udid for one in list_devices()], candidate, timeout_s=CONNECT_S + SLACK_S)
+
+
+def insisted(entries: Sequence[DeviceEntry], reach: Reach, failures: Failures) -> list[Candidate]:
+    """Every iPhone that can be used.
+
+    Args:
+        entries: The device file's iPhones.
+        reach: As for ``pool``.
+        failures: Those of devices that could not be opened lately.
+
+    Raises:
+        DeviceNotFoundError: None is attached.
+        MissingExtraError, TransportError, DeadlineError: As for ``pool``; or why none of those that are can be used.
+    """
+    if found := pool(entries, reach):
+        return found
+    failed = failures.of_kind(KIND, entries)
+    raise failed[0] if failed else states.not_there("", [], where=shown(usual_address()))
+
+
+def _is_served() -> bool:
+    try:
+        dialled(usual_address(), timeout_s=KNOCK_S).close()
+    except TransportError:
+        return False
+    return True
