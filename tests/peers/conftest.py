@@ -5,6 +5,7 @@ Modules whose phones are AOSP's own bring their own fixtures of these names.
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_edgedevice.transports.adb.transport import AdbTransport
+
+
+@pytest.fixture
+def nohup() -> Iterator[None]:
+    """A run that ignores SIGHUP, as all that it starts does unless somebody sees to it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="module")

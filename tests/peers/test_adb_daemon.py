@@ -210,7 +210,7 @@ def test_a_key_can_be_accepted_later(server: AdbServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("service", ["shell,v2,raw", "shell", "exec"])
 def test_closing_a_stream_hangs_up_on_its_program_and_what_that_started(
-    service: str, server: AdbServer, phone: FaultyPhone
+    nohup: None, service: str, server: AdbServer, phone: FaultyPhone
 ) -> None:
     with stream(server, phone, f"{service}:sleep 987 & echo up; sleep 987; :") as connection:
         connection.read_exact(3)

@@ -218,7 +218,7 @@ def test_a_line_of_the_log_looks_as_on_a_phone(server: AdbServer, tmp_path: Path
         assert words == "--------- beginning of crash\n01-02 03:04:06.500    43    44 F libc    : died\n"
 
 
-def test_the_log_is_followed_until_nobody_reads_it(server: AdbServer, tmp_path: Path) -> None:
+def test_the_log_is_followed_until_nobody_reads_it(nohup: None, server: AdbServer, tmp_path: Path) -> None:
     with start_phone(tmp_path / "phone", data_mb=8) as talkative, (tmp_path / "log").open("wb") as log:
         server.connect(talkative)
         reading = subprocess.Popen(

@@ -222,6 +222,8 @@ def main() -> None:
     seen_from_outside = int(Path("/proc/self").readlink().name)  # as /proc is still the host's
     log = os.open(Path(given["folder"]) / "adbd.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     phone = Phone(log)
+    # under nohup it would be ignored by all that run here, and adbd hangs up on programs by it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         socket.sethostname("localhost")
         furnish(given)

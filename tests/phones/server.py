@@ -158,8 +158,18 @@ class AdbServer:
             time.sleep(0.01)
 
     def disconnect(self, phone: Phone) -> None:
-        """Forget a phone."""
+        """Forget a phone, which is offline for a moment before that.
+
+        Raises:
+            ConnectionError: The server does not know it.
+            PhoneError: It is not forgotten in time.
+        """
         self._ask(f"host:disconnect:{phone.address}")
+        deadline = time.monotonic() + DEADLINE_S
+        while phone.address in self.states():
+            if time.monotonic() > deadline:
+                raise PhoneError(f"{phone.address} is still there {DEADLINE_S:.0f} s after it was disconnected")
+            time.sleep(0.005)
 
     def __enter__(self) -> Self:
         return self

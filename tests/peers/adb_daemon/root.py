@@ -85,6 +85,9 @@ class Root:
             inside = ["nsenter", "--target", str(self._holder.pid), "--mount", "--root", "--wd", "--"]
         else:
             inside, command = [], command.replace(TMP, str(self.tmp)).replace(BIN, str(self.bin))
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            # tests under nohup: programs would ignore it too, and are hung up on by it
+            inside = ["env", "--default-signal=HUP", *inside]
         tools = BIN if self._holder else str(self.bin)
         tmp = TMP if self._holder else str(self.tmp)
         name, _, value = self._mark.partition("=")
