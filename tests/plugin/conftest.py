@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np  # noqa: F401 - pytester forgets what is first imported inside a run, and numpy cannot be loaded twice
 import pytest
 
-import pytest_edgedevice.opening  # noqa: F401 - likewise
+import pytest_edgedevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +18,20 @@ if TYPE_CHECKING:
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
 
 
+@pytest.fixture(scope="session")
+def all_is_imported() -> None:
+    """Pytester forgets what a run in this process imports: numpy cannot be loaded twice, and ours costs half a run."""
+    for module in pkgutil.walk_packages(pytest_edgedevice.__path__, "pytest_edgedevice."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
 @pytest.fixture(autouse=True)
 def own_surroundings(
-    pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    all_is_imported: None,
+    pytester: pytest.Pytester,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Locks, temporary folders and settings that no other test or worker sees; the folder of sessions."""
     for name in ("CI", "PYTEST_EDGE_DEVICE", "PYTEST_ADDOPTS", "EDGEDEVICE_CONFIG", "COLUMNS", "FORCE_COLOR"):
