@@ -10,7 +10,7 @@ FINE, WRONG, MISUSED = 0, 1, 2
 WAIT_S = 30.0
 MOST_MS = 1e12
 BOARD = "ssh:[user@]host[:port], or a name from edgedevice.toml"
-DEVICE = "ssh:[user@]host[:port], adb:SERIAL, or a name from edgedevice.toml"
+DEVICE = "ssh:[user@]host[:port], adb:SERIAL, ios:UDID, or a name from edgedevice.toml"
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

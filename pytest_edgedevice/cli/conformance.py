@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -15,9 +16,10 @@ from urllib.parse import urlsplit
 from pytest_edgedevice import __version__
 from pytest_edgedevice.cli.arguments import FINE, MISUSED, WRONG
 from pytest_edgedevice.cli.text import printable, printable_lines, row
-from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, Model, TcpAgent, try_all
+from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, Model, PhoneAgent, TcpAgent, try_all
 from pytest_edgedevice.conformance.talk import shown
-from pytest_edgedevice.errors import TransportError, UsageError
+from pytest_edgedevice.errors import InfraError, TransportError, UsageError
+from pytest_edgedevice.spec import parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +44,7 @@ def conformance(
     """Print what came of every check; the exit code: 2 where there was nothing to check.
 
     Args:
-        arguments: ``HOST:PORT``, or a program and what it is told.
+        arguments: ``HOST:PORT``, ``ios:UDID:PORT``, or a program and what it is told.
         models: Files of models; the first serves most checks.
         only: Parts of groups or names of checks; empty for all.
         timeout_s: Deadline of every answer, seconds.
@@ -52,24 +54,29 @@ def conformance(
     try:
         checks = _chosen(only)
         own = [_read_model(path) for path in models]
-        with tempfile.TemporaryDirectory(prefix="edgedevice-conformance-", ignore_cleanup_errors=True) as work:
-            agent = _agent(arguments, Path(work), timeout_s=timeout_s)
+        with contextlib.ExitStack() as held:
+            work = held.enter_context(
+                tempfile.TemporaryDirectory(prefix="edgedevice-conformance-", ignore_cleanup_errors=True)
+            )
+            agent = _agent(arguments, Path(work), held, timeout_s=timeout_s)
             bench = Bench(agent, own, timeout_s=timeout_s, load_timeout_s=load_timeout_s)
             try:
                 return _checked(bench, checks, as_json=as_json)
             finally:
                 bench.leave()
-    except (UsageError, TransportError) as error:
+    except (UsageError, InfraError) as error:
         print(f"edgedevice: {printable_lines(str(error))}", file=sys.stderr)
         return MISUSED
 
 
-def _agent(arguments: Sequence[str], work: Path, *, timeout_s: float) -> Agent:
+def _agent(arguments: Sequence[str], work: Path, held: contextlib.ExitStack, *, timeout_s: float) -> Agent:
     """The agent that is meant, which can be started or reached."""
     agent: Agent
+    if len(arguments) == 1 and arguments[0].startswith("ios:"):
+        return _on_phone(arguments[0], held, timeout_s=timeout_s)
     if len(arguments) == 1 and PORT.fullmatch(arguments[0]):
         agent = TcpAgent(*_address(arguments[0]), timeout_s=timeout_s)
-        hint = "start the agent first: on a phone its app has to be open, and the phone unlocked"
+        hint = "start the agent first"
     else:
         agent = CommandAgent(arguments, work)
         hint = "give HOST:PORT, or after -- a command: edgedevice conformance -- ./my-agent --folder {folder}"
@@ -77,6 +84,20 @@ def _agent(arguments: Sequence[str], work: Path, *, timeout_s: float) -> Agent:
         agent.open().kill()
     except TransportError as error:
         raise TransportError(error.message, hint=hint) from error
+    return agent
+
+
+def _on_phone(text: str, held: contextlib.ExitStack, *, timeout_s: float) -> Agent:
+    """An app on an iPhone, which answers."""
+    from pytest_edgedevice.transports.usbmux.transport import UsbmuxTransport
+
+    spec, _, digits = text.rpartition(":")
+    port = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else 0
+    if ":" not in spec or not 0 < port < 65536:
+        raise UsageError(f"{text!r} is no ios:UDID:PORT", hint=f"such as {spec if ':' in spec else text}:17341")
+    link = held.enter_context(UsbmuxTransport(parse_spec(spec).address, connect_timeout_s=timeout_s))
+    agent = PhoneAgent(link, port, name=text, timeout_s=timeout_s)
+    agent.open().kill()
     return agent
 
 

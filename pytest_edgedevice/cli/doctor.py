@@ -64,13 +64,17 @@ def examine(config: Path | None) -> Iterator[Finding]:
 def _of_board(board: str, config: Path | None) -> Iterator[Finding]:
     from pytest_edgedevice.cli.boards.connecting import place_of
     from pytest_edgedevice.cli.boards.examining import examine_board
+    from pytest_edgedevice.cli.examining_iphone import examine_iphone
     from pytest_edgedevice.cli.examining_phone import examine_phone
 
     inventory = load_inventory(Path.cwd(), explicit=config)
     spec = inventory.parse(board)
     entry = inventory.devices.get(spec.name) if spec.kind == "named" else None
-    if (entry.spec if entry else spec).kind == "adb":
-        return examine_phone(board, entry.spec if entry else spec, entry)
+    there = entry.spec if entry else spec
+    if there.kind == "adb":
+        return examine_phone(board, there, entry)
+    if there.kind == "ios":
+        return examine_iphone(board, there, entry)
     return examine_board(place_of(board, config))
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice import __version__
+from pytest_edgedevice.cli.iphones import Iphones
 from pytest_edgedevice.cli.phones import Phones
 from pytest_edgedevice.errors import DeviceNotFoundError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.inventory.known import recall
 from pytest_edgedevice.leases import Holder, Quarantine, holders, quarantine_of, recorded, waiters
 from pytest_edgedevice.leases.holder import duration
-from pytest_edgedevice.spec import DeviceSpec, closest_first, parse_spec
+from pytest_edgedevice.spec import KINDS, DeviceSpec, closest_first, parse_spec
 from pytest_edgedevice.transports.local import local_facts, local_identity
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.values import Fact
 
-OPENABLE = ("local", "ssh", "adb", "replay")
 RECORDING = "a recording, which nobody holds"
-"""The kinds of links that this version drives."""
+ASKABLE = ("ssh:", "adb:", "ios:")
+"""What a name begins with that nobody has to have heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,7 @@ class Listed:
             return [self.trouble, *(self.use.clauses if self.use != Use() else [])]
         if self.spec.kind == "replay":
             return [RECORDING]
-        if self.spec.kind == "adb":
-            return self.use.clauses if self.key else ["not asked"]
-        if self.spec.kind != "ssh":
-            return self.use.clauses if self.key else [f"not usable: version {__version__} drives no {self.spec.kind}"]
-        if self.use == Use():
+        if not self.key or (self.spec.kind == "ssh" and self.use == Use()):
             return ["not asked"]  # it would have to be connected to; users of other hosts are known to it alone
         return self.use.clauses
 
@@ -106,7 +102,7 @@ class Listed:
         return {
             "name": self.name,
             "spec": str(self.spec),
-            "openable": self.spec.kind in OPENABLE,
+            "openable": self.spec.kind in KINDS,
             "state": "; ".join(self.clauses),
             "holder": held[0] if held else None,
             "holders": held,
@@ -127,16 +123,18 @@ def listed(config: Path | None) -> tuple[Path | None, list[Listed]]:
     own, key = local_facts(), local_identity()
     use = Use.of(key)
     found = [Listed("local", DeviceSpec("local"), own, key, use)]
-    phones = Phones.now()
+    phones: dict[str, Phones | Iphones] = {"adb": Phones.now(), "ios": Iphones.now()}
     for entry in inventory.devices.values():
         if entry.spec.kind == "local":
             found.append(Listed(entry.name, entry.spec, {**own, **entry.known_facts()}, key, use))
-        elif entry.spec.kind == "adb":
-            found.append(_phone(entry.name, entry.spec, entry.known_facts(), phones))
+        elif entry.spec.kind in phones:
+            found.append(_phone(entry.name, entry.spec, entry.known_facts(), phones[entry.spec.kind]))
         else:
             found.append(_reached(entry.name, entry.spec, entry.known_facts()))
-    named = {entry.spec.address for entry in inventory.devices.values() if entry.spec.kind == "adb"}
-    found += [_phone(f"adb:{one}", DeviceSpec("adb", address=one), {}, phones) for one in phones.others(named)]
+    for kind, seen in phones.items():
+        named = {entry.spec.address for entry in inventory.devices.values() if entry.spec.kind == kind}
+        others = [DeviceSpec("ios" if kind == "ios" else "adb", address=one) for one in seen.others(named)]
+        found += [_phone(str(spec), spec, {}, seen) for spec in others]
     return inventory.path, [*found, *unlisted({one.name for one in found}, {one.key for one in found})]
 
 
@@ -169,8 +167,8 @@ def _reached(name: str, spec: DeviceSpec, facts: Mapping[str, Fact]) -> Listed:
     )
 
 
-def _phone(name: str, spec: DeviceSpec, facts: Mapping[str, Fact], phones: Phones) -> Listed:
-    """A phone as the adb server lists it, and as this host knows it by the leases that are taken here."""
+def _phone(name: str, spec: DeviceSpec, facts: Mapping[str, Fact], phones: Phones | Iphones) -> Listed:
+    """A phone as the adb server or usbmuxd lists it, and as this host knows it by the leases that are taken here."""
     key = phones.key_of(spec.address)
     told = {**phones.facts_of(spec.address), **facts}
     trouble = phones.trouble_with(spec.address)
@@ -186,24 +184,27 @@ def find(name: str, config: Path | None) -> Listed:
     """
     _, devices = listed(config)
     by_name = {device.name: device for device in devices}
-    if name not in by_name and name.startswith(("ssh:", "adb:")):
+    if name not in by_name and name.startswith(ASKABLE):
         spec = parse_spec(name)
-        by_name[name] = (
-            _reached(name, spec, {"ssh": True}) if spec.kind == "ssh" else _phone(name, spec, {}, Phones.now())
-        )
+        by_name[name] = by_name.get(str(spec)) or _unheard_of(name, spec)
     if name not in by_name:
         known = ", ".join(closest_first(name, by_name))
         raise DeviceNotFoundError(f"there is no device {name[:80]!r}", hint=f"devices, closest first: {known}")
     device = by_name[name]
     if device.spec.kind == "replay":
         return device
-    if not device.key and device.spec.kind in {"ssh", "adb"}:
+    if not device.key:
         raise DeviceNotFoundError(
             f"{name!r} was never reached from here, so nobody here holds it", hint=f"ask it: edgedevice doctor {name}"
         )
-    if not device.key:
-        raise DeviceNotFoundError(f"{name!r} is {device.clauses[0]}", hint="see: edgedevice list")
     return device
+
+
+def _unheard_of(name: str, spec: DeviceSpec) -> Listed:
+    """A device that is in no device file and not attached."""
+    if spec.kind == "ssh":
+        return _reached(name, spec, {"ssh": True})
+    return _phone(name, spec, {}, Phones.now() if spec.kind == "adb" else Iphones.now())
 
 
 def quarantined(quarantine: Quarantine) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pytest_edgedevice.conformance.bench import Bench
 from pytest_edgedevice.conformance.check import Check, Outcome
-from pytest_edgedevice.conformance.ends import Agent, CommandAgent, TcpAgent
+from pytest_edgedevice.conformance.ends import Agent, CommandAgent, PhoneAgent, TcpAgent
 from pytest_edgedevice.conformance.models import Model
 from pytest_edgedevice.conformance.suite import CHECKS, try_all
 
-__all__ = ["CHECKS", "Agent", "Bench", "Check", "CommandAgent", "Model", "Outcome", "TcpAgent", "try_all"]
+__all__ = ["CHECKS", "Agent", "Bench", "Check", "CommandAgent", "Model", "Outcome", "PhoneAgent", "TcpAgent", "try_all"]

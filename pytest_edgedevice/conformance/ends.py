@@ -18,7 +18,7 @@ from pytest_edgedevice.transports.pipes import ChildProcess, PipeStream
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_edgedevice.transports.base import Stream
+    from pytest_edgedevice.transports.base import Stream, Transport
 
 FOLDER = "{folder}"
 SHOWN_LINES = 3
@@ -110,9 +110,37 @@ class TcpAgent(Agent):
     def open(self) -> End:
         """See the base class."""
         try:
-            return _TcpEnd(socket.create_connection(self._address, timeout=self._timeout_s))
+            connection = socket.create_connection(self._address, timeout=self._timeout_s)
         except OSError as error:
             raise TransportError(f"cannot connect to {self.name}: {error.strerror or error}") from error
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        descriptor = connection.detach()
+        return _TcpEnd(PipeStream(descriptor, descriptor))
+
+
+class PhoneAgent(Agent):
+    """An app's port on a phone; every connection is a conversation.
+
+    Args:
+        link: To the phone; stays the caller's.
+        port: Where the app listens, on the phone's own loopback.
+        name: For people.
+        timeout_s: Deadline of a connection, seconds.
+    """
+
+    by_tcp = True
+
+    def __init__(self, link: Transport, port: int, *, name: str, timeout_s: float) -> None:
+        self._link = link
+        self._port = port
+        self._timeout_s = timeout_s
+        self.name = name
+
+    def open(self) -> End:
+        """See the base class."""
+        stream = self._link.open_port(self._port, timeout_s=self._timeout_s).stream
+        assert isinstance(stream, PipeStream)  # as of every link that reaches ports
+        return _TcpEnd(stream)
 
 
 class _ProcessEnd(End):
@@ -139,12 +167,9 @@ class _ProcessEnd(End):
 
 
 class _TcpEnd(End):
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        descriptor = connection.detach()
-        self.stream = PipeStream(descriptor, descriptor)
-        self._descriptor = descriptor
+    def __init__(self, stream: PipeStream) -> None:
+        self.stream = stream
+        self._descriptor = stream.descriptors[0]
 
     def hang_up(self) -> None:
         with socket.socket(fileno=self._descriptor) as borrowed:

@@ -84,7 +84,7 @@ def pool(entries: Sequence[DeviceEntry], reach: Reach, *, start: bool = True) ->
     Raises:
         MissingExtraError, TransportError, DeadlineError: See ``list_devices``.
     """
-    if not start and not _is_served():  # before pymobiledevice3 is imported, which takes longer than all else
+    if not start and not is_served():  # before pymobiledevice3 is imported, which takes longer than all else
         return []
     from pytest_edgedevice.transports.usbmux.transport import list_devices
 
@@ -116,7 +116,8 @@ def insisted(entries: Sequence[DeviceEntry], reach: Reach, failures: Failures) -
     raise failed[0] if failed else states.not_there("", [], where=shown(usual_address()))
 
 
-def _is_served() -> bool:
+def is_served() -> bool:
+    """Whether somebody listens where usbmuxd should be."""
     try:
         dialled(usual_address(), timeout_s=KNOCK_S).close()
     except TransportError:

@@ -17,7 +17,7 @@ from pytest_edgedevice.cli.checks.locks import check_lock_files, check_locks
 from pytest_edgedevice.cli.checks.phones import check_adb_program, check_phones
 from pytest_edgedevice.cli.checks.ssh import check_ssh_client
 from pytest_edgedevice.cli.checks.storage import check_storage
-from pytest_edgedevice.cli.checks.usbmux import check_usbmux
+from pytest_edgedevice.cli.checks.usbmux import check_iphones, check_usbmux
 
 CHECKS: tuple[Check, ...] = (
     check_python,
@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     check_phones,
     check_ssh_client,
     check_usbmux,
+    check_iphones,
 )
 
 __all__ = ["CHECKS", "Finding", "guarded"]

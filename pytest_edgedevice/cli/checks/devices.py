@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice import __version__
 from pytest_edgedevice.cli.checks.engines import foreign_python
 from pytest_edgedevice.cli.checks.finding import Finding
+from pytest_edgedevice.cli.iphones import Iphones
 from pytest_edgedevice.cli.phones import Phones
 from pytest_edgedevice.cli.state import Use, quarantined, unlisted
 from pytest_edgedevice.inventory.known import recall
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 def check_quarantines(inventory: Inventory) -> Iterator[Finding]:
     """Devices that failed again and again: tests that name one end with an error."""
-    keys, phones = {"local": local_identity()}, Phones.now()
+    keys, phones = {"local": local_identity()}, _phones()
     for entry in inventory.devices.values():
         if entry.spec.kind == "ssh" and (known := recall(str(entry.spec))):
             keys[entry.name] = known.identity
-        if entry.spec.kind == "adb" and (key := phones.key_of(entry.spec.address)):
+        seen = phones.get(entry.spec.kind)
+        if seen and (key := seen.key_of(entry.spec.address)):
             keys[entry.name] = key
     sick = {name: Use.of(key).quarantine for name, key in keys.items()}
     sick |= {one.name: one.use.quarantine for one in unlisted({*keys, *inventory.devices}, set(keys.values()))}
@@ -38,18 +39,22 @@ def check_quarantines(inventory: Inventory) -> Iterator[Finding]:
 
 
 def check_named_devices(inventory: Inventory) -> Iterator[Finding]:
-    """Boards and phones (looked at by name), kinds that cannot be driven yet, and interpreters with their runtimes."""
-    phones = Phones.now()
+    """Boards and phones (looked at by name), and interpreters with their runtimes."""
+    phones = _phones()
     for entry in inventory.devices.values():
-        if entry.spec.kind == "adb" and (trouble := phones.trouble_with(entry.spec.address)):
+        seen = phones.get(entry.spec.kind)
+        if seen and (trouble := seen.trouble_with(entry.spec.address)):
             yield Finding(
                 entry.name, "wrong", f"{entry.spec} is {trouble.partition(': ')[0]}", trouble.partition(": ")[2]
             )
-        elif entry.spec.kind in {"ssh", "adb"}:
+        elif entry.spec.kind in {"ssh", *phones}:
             yield Finding(entry.name, "ok", f"{entry.spec} is not asked here", f"edgedevice doctor {entry.name}")
         elif entry.spec.kind == "replay":
             yield Finding(entry.name, "ok", f"{entry.spec} is a recording")
-        elif entry.spec.kind != "local":
-            yield Finding(entry.name, "missing", f"{entry.spec}: version {__version__} drives no {entry.spec.kind}")
         elif entry.python:
             yield foreign_python(entry.name, entry.python)
+
+
+def _phones() -> dict[str, Phones | Iphones]:
+    """What is attached, by the kind of link."""
+    return {"adb": Phones.now(), "ios": Iphones.now()}

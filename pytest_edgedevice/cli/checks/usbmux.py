@@ -10,7 +10,9 @@ from xml.parsers.expat import ExpatError
 
 from pytest_edgedevice.cli.checks.finding import Finding
 from pytest_edgedevice.cli.checks.peers import Address, Peer, PeerError
-from pytest_edgedevice.transports.adb.address import port_number
+from pytest_edgedevice.cli.iphones import Iphones
+from pytest_edgedevice.transports.usbmux.address import REMEDY, VARIABLE, shown, start_hint, usbmuxd_address
+from pytest_edgedevice.transports.usbmux.udid import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,42 +20,38 @@ if TYPE_CHECKING:
     from pytest_edgedevice.inventory import Inventory
 
 ANSWER_S = 3.0
-VARIABLE = "USBMUXD_SOCKET_ADDRESS"
-SOCKET = "/var/run/usbmuxd"
 HEADER = struct.Struct("<IIII")  # length with the header, version, message, tag
 PLIST_VERSION, PLIST_MESSAGE, TAG = 1, 8, 1
 MOST_BYTES = 1 << 20
-START = "sudo apt install usbmuxd && sudo systemctl start usbmuxd"
 
 
 def check_usbmux(_: Inventory) -> Iterator[Finding]:
-    """Whether it answers where the environment says, or at the usual place."""
-    said = os.environ.get(VARIABLE, "")
+    """Whether it answers where the environment says, or at the usual place; the extra need not be installed."""
     try:
-        address = _parsed(said) if said else SOCKET
+        address, said = usbmuxd_address(os.environ)
     except ValueError as error:
-        yield Finding("usbmux", "wrong", str(error), f"write {VARIABLE}=HOST:PORT or an absolute path, or unset it")
+        yield Finding("usbmux", "wrong", str(error), REMEDY)
         return
-    where = f"usbmuxd at {said} ({VARIABLE} says so)" if said else f"usbmuxd at {SOCKET}"
+    where = f"usbmuxd at {shown(address)}" + (f" ({VARIABLE} says so)" if said else "")
     try:
         count = _devices(address)
     except PeerError as error:
         yield Finding("usbmux", "wrong", f"{where} {error}", "sudo systemctl restart usbmuxd")
     except (ConnectionRefusedError, FileNotFoundError):
-        yield Finding("usbmux", "wrong" if said else "missing", f"{where} does not run", START)
+        yield Finding("usbmux", "wrong" if said else "missing", f"{where} does not run", start_hint())
     except OSError as error:
-        yield Finding("usbmux", "wrong", f"{where} cannot be reached: {error.strerror or error}", START)
+        yield Finding("usbmux", "wrong", f"{where} cannot be reached: {error.strerror or error}", start_hint())
     else:
         yield Finding("usbmux", "ok", f"{where} answers and sees {count} device{'' if count == 1 else 's'}")
 
 
-def _parsed(said: str) -> Address:
-    if said.startswith("/"):
-        return said
-    host, colon, port = said.rpartition(":")
-    if not colon or not host or said.startswith("UNIX:"):
-        raise ValueError(f"{VARIABLE} is {said[:80]!r}, which is neither HOST:PORT nor an absolute path")
-    return host.strip("[]"), port_number(port, VARIABLE)
+def check_iphones(inventory: Inventory) -> Iterator[Finding]:
+    """Each phone that a running usbmuxd lists; no phone is asked."""
+    names = {plain(entry.spec.address): entry.name for entry in inventory.devices.values() if entry.spec.kind == "ios"}
+    for number, phone in (Iphones.now().listed or {}).items():
+        name = names.get(number, f"ios:{phone.udid}")
+        link = "USB" if phone.link == "USB" else "the network"
+        yield Finding("iphone", "ok", f"ios:{phone.udid} is attached, over {link}", f"edgedevice doctor {name}")
 
 
 def _devices(address: Address) -> int:

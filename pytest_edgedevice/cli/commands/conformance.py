@@ -18,8 +18,8 @@ TIMEOUT_S, LOAD_TIMEOUT_S = 30.0, 300.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See the help."""
     sentence = (
-        "HOST:PORT of an agent that listens, or after -- a command that is started anew for every conversation; "
-        "{folder} in it becomes a new empty folder each time"
+        "HOST:PORT of an agent that listens, ios:UDID:PORT of an app on an iPhone, or after -- a command that is "
+        "started anew for every conversation; {folder} in it becomes a new empty folder each time"
     )
     parser.add_argument("agent", metavar="AGENT", nargs="+", help=sentence)
     sentence = "a model that the agent's engine loads, for checks that any model serves; repeatable. Without it ours"

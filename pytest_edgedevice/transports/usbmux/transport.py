@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_edgedevice.errors import DeviceLostError, DeviceNotFoundError, EdgeDeviceError, TransportError
@@ -33,6 +34,21 @@ CONNECT_S = 20.0
 CONDITIONS_S = 20.0
 FIRST_DEVELOPER_MODE = 16
 """Before iOS 16 there is no developer mode to turn on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What a phone says of starting apps there.
+
+    Attributes:
+        paired: Whether it knows this host; the rest is told only then.
+        locked: Whether it waits for its passcode.
+        developer_mode: Whether it is on; None where it does not tell, and before iOS 16, which has none.
+    """
+
+    paired: bool
+    locked: bool
+    developer_mode: bool | None
 
 
 def list_devices(address: Address | None = None, *, timeout_s: float = LIST_S) -> list[Attached]:
@@ -118,14 +134,26 @@ class UsbmuxTransport(Transport):
         self._ports.append(process)
         return process
 
+    def readiness(self, *, timeout_s: float) -> Readiness:
+        """What keeps others from starting an app there, as it is now.
+
+        Raises:
+            TransportError: The phone does not tell, and why.
+            DeadlineError: It does not answer.
+        """
+        told = self._ask(developer_mode=True, timeout_s=timeout_s)
+        has_mode = phone_facts.major(told.values) >= FIRST_DEVELOPER_MODE
+        locked = told.values.get("PasswordProtected") is True
+        return Readiness(told.paired, locked, told.developer_mode if has_mode else None)
+
     def ready_to_launch(self, *, timeout_s: float) -> None:
         """See the base class."""
-        told = self._ask(developer_mode=True, timeout_s=timeout_s)
-        if not told.paired:
+        ready = self.readiness(timeout_s=timeout_s)
+        if not ready.paired:
             raise states.not_paired(self.udid)
-        if told.values.get("PasswordProtected") is True:
+        if ready.locked:
             raise states.locked(self.udid)
-        if told.developer_mode is False and phone_facts.major(told.values) >= FIRST_DEVELOPER_MODE:
+        if ready.developer_mode is False:
             raise states.developer_mode_off(self.udid)
 
     def pair(self, *, timeout_s: float) -> None:

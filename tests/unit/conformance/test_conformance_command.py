@@ -83,10 +83,15 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str
     return captured.err
 
 
-@pytest.mark.parametrize("text", ["ios:UDID:9000", "127.0.0.1:99999", "user@host:80", "[::1:9000"])
+@pytest.mark.parametrize("text", ["127.0.0.1:99999", "user@host:80", "[::1:9000"])
 def test_an_address_that_is_none_is_misuse(capsys: pytest.CaptureFixture[str], text: str) -> None:
     said = refused(capsys, [text])
     assert said.startswith(f"edgedevice: '{text}' is no HOST:PORT\n  hint: such as 127.0.0.1:9000")
+
+
+@pytest.mark.parametrize("text", ["ios:9000", "ios:X:0", "ios:X:99999", "ios:X:", "ios:X:\u0663"])
+def test_a_port_of_a_phone_that_is_none_is_misuse(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert refused(capsys, [text]).startswith(f"edgedevice: '{text}' is no ios:UDID:PORT\n  hint: such as ios:")
 
 
 def test_a_port_where_nobody_listens_is_told(capsys: pytest.CaptureFixture[str]) -> None:
