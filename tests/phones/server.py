@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.phones.phone import Phone
 
 DEADLINE_S = 30.0
+AGAIN_S = 1.0
+"""adb sometimes loses a request to disconnect from a phone that has only just come: one in fifty or so."""
 FOREIGN = (
     *("ANDROID_SERIAL", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_HOST"),
     *("ADB_SERVER_SOCKET", "ADB_VENDOR_KEYS", "ADB_TRACE", "ADB_LIBUSB"),
@@ -166,9 +168,14 @@ class AdbServer:
         """
         self._ask(f"host:disconnect:{phone.address}")
         deadline = time.monotonic() + DEADLINE_S
+        again = time.monotonic() + AGAIN_S
         while phone.address in self.states():
             if time.monotonic() > deadline:
                 raise PhoneError(f"{phone.address} is still there {DEADLINE_S:.0f} s after it was disconnected")
+            if time.monotonic() > again:
+                with contextlib.suppress(ConnectionError):  # it has just gone
+                    self._ask(f"host:disconnect:{phone.address}")
+                again = time.monotonic() + AGAIN_S
             time.sleep(0.005)
 
     def __enter__(self) -> Self:
