@@ -17,8 +17,10 @@ from pytest_edgedevice import __version__
 from pytest_edgedevice.cli.arguments import FINE, MISUSED, WRONG
 from pytest_edgedevice.cli.text import printable, printable_lines, row
 from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, Model, PhoneAgent, TcpAgent, try_all
+from pytest_edgedevice.conformance.models import read_model
 from pytest_edgedevice.conformance.talk import shown
-from pytest_edgedevice.errors import InfraError, TransportError, UsageError
+from pytest_edgedevice.errors import InfraError, ModelError, TransportError, UsageError
+from pytest_edgedevice.runners.model_content import size_of
 from pytest_edgedevice.spec import parse_spec
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def conformance(
                 return _checked(bench, checks, as_json=as_json)
             finally:
                 bench.leave()
-    except (UsageError, InfraError) as error:
+    except (UsageError, ModelError, InfraError) as error:
         print(f"edgedevice: {printable_lines(str(error))}", file=sys.stderr)
         return MISUSED
 
@@ -114,9 +116,9 @@ def _address(text: str) -> tuple[str, int]:
 
 def _read_model(path: Path) -> Model:
     try:
-        if path.stat().st_size > MOST_MODEL_BYTES:
+        if size_of(path) > MOST_MODEL_BYTES:
             raise UsageError(f"the model {str(path)!r} is over {MOST_MODEL_BYTES >> 30} GiB")
-        return Model(path.name, path.read_bytes())
+        return read_model(path)
     except OSError as error:
         raise UsageError(f"the model {str(path)!r} cannot be read: {error.strerror or error}") from error
 

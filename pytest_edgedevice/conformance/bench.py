@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.conformance.check import NotOfferedError, PromiseError, UnreachableError
@@ -13,6 +14,7 @@ from pytest_edgedevice.errors import TransportError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_edgedevice.agent.wire import Header
     from pytest_edgedevice.conformance.ends import Agent
 
 CHUNK_BYTES = 1 << 20
@@ -133,16 +135,31 @@ class Bench:
         return self._loaded
 
     def load(self, talk: Talk, model: Model) -> Loaded:
-        """Load what is there."""
-        # the processor computes ours to the bit; what runs the caller's own is the agent's choice
-        delegate = "default" if model in self.own_models else "cpu"
-        number = talk.send("load", sha256=model.sha256, **{**FIELDS, "delegate": delegate})
-        header = talk.receive(timeout_s=self._load_timeout_s).header
+        """Load what is there; as ``loaded``."""
+        return self.read(talk, model, self.ask_to_load(talk, model))
+
+    def read(self, talk: Talk, model: Model, header: Header) -> Loaded:
+        """Understand the answer to ``load``; as ``loaded``."""
         if header.get("op") == "error" and header.get("kind") in ("model", "delegate") and not self._has_to_load(model):
             raise NotOfferedError(f"the engine refuses {model.name}: {shown(header.get('message'))}")
-        if header.get("op") != "load" or header.get("id") != number:
+        if header.get("op") != "load":
             raise PromiseError(f"{shown(header)} for the model {model.name}")
         return read_loaded(talk, model, header)
+
+    def ask_to_load(self, talk: Talk, model: Model) -> Header:
+        """The header of the answer to ``load``, whatever it is.
+
+        Raises:
+            PromiseError: It answers something else.
+        """
+        # the processor computes ours to the bit; what runs the caller's own is the agent's choice
+        delegate = "default" if model in self.own_models else "cpu"
+        fields = {**FIELDS, "delegate": delegate, **({"folder": True} if model.folder else {})}
+        number = talk.send("load", sha256=model.sha256, **fields)
+        header = talk.receive(timeout_s=self._load_timeout_s).header
+        if header.get("id") != number:
+            raise PromiseError(f"{shown(header)} for the model {model.name}")
+        return header
 
     def _has_to_load(self, model: Model) -> bool:
         """The caller's own have to, or else the simplest of ours: nothing could be said of an agent that loads none."""
@@ -150,11 +167,15 @@ class Bench:
 
     def put(self, talk: Talk, model: Model) -> None:
         """Bring a model there, unless it is."""
-        if talk.ask("have", sha256=model.sha256).get("present") is True:
+        for blob in model.blobs:
+            self._put_blob(talk, blob)
+
+    def _put_blob(self, talk: Talk, blob: bytes) -> None:
+        sha256, size = hashlib.sha256(blob).hexdigest(), len(blob)
+        if talk.ask("have", sha256=sha256).get("present") is True:
             return
-        size = len(model.content)
-        for offset in range(0, size, CHUNK_BYTES):
-            chunk = model.content[offset : offset + CHUNK_BYTES]
-            reply = talk.ask("put", chunk, sha256=model.sha256, offset=offset, total=size)
+        for offset in range(0, max(size, 1), CHUNK_BYTES):
+            chunk = blob[offset : offset + CHUNK_BYTES]
+            reply = talk.ask("put", chunk, sha256=sha256, offset=offset, total=size)
             if reply.get("complete") is not (offset + len(chunk) == size):
                 raise PromiseError(shown(reply))

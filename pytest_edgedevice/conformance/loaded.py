@@ -66,7 +66,7 @@ class Loaded:
 
     def outputs_of(self, number: int, samples: int) -> dict[str, TensorPart]:
         """What came of a run; as ``run``."""
-        frame = self.talk.reply("run", number, max_reply_bytes=self._most_bytes(samples))
+        frame = self.talk.reply("run", number, max_reply_bytes=self.most_bytes(samples))
         if frame.header.get("samples") != samples:
             raise PromiseError(f"samples {shown(frame.header.get('samples'))} in the reply")
         parts = read_parts(frame)
@@ -94,7 +94,8 @@ class Loaded:
                     )
         return found
 
-    def _most_bytes(self, samples: int) -> int:
+    def most_bytes(self, samples: int) -> int:
+        """Payload that the reply to a run may have."""
         if any(-1 in spec.shape for spec in self.outputs):
             return MOST_VARYING_BYTES
         sizes = (math.prod(spec.shape) * ITEM_BYTES[spec.dtype] for spec in self.outputs)

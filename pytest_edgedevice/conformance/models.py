@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_edgedevice.agent.folders import Entry
 from pytest_edgedevice.agent.wire import ITEM_BYTES, describe
+from pytest_edgedevice.runners.model_content import manifest_of, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,15 +31,43 @@ MOST_INPUT_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A file's name and content."""
+    """A model as it is sent.
+
+    Attributes:
+        name: For people.
+        content: What its hash is of: the file's, or the manifest of a folder.
+        folder: Whether it is a folder.
+        files: What is in that folder.
+    """
 
     name: str
     content: bytes
+    folder: bool = False
+    files: tuple[bytes, ...] = ()
 
     @property
     def sha256(self) -> str:
         """Its name as a blob."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """All that has to be there."""
+        return (*dict.fromkeys(self.files), self.content)
+
+
+def read_model(path: Path) -> Model:
+    """A model of the caller's, a file or a folder.
+
+    Raises:
+        ModelError: A folder that cannot be sent.
+        OSError: It cannot be read.
+    """
+    if not path.is_dir():
+        return Model(path.name, path.read_bytes())
+    files = {part.path: part.file.read_bytes() for part in parts_of(path)}
+    entries = [Entry(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()]
+    return Model(path.name, manifest_of(path, entries), folder=True, files=tuple(files.values()))
 
 
 def built_in(name: str) -> Model:

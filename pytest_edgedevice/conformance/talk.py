@@ -47,6 +47,8 @@ class Talk:
             self.hello = self.receive(timeout_s=greeting_s, max_reply_bytes=0).header
         except PromiseError as error:
             raise UnreachableError(str(error)) from error
+        if self.hello.get("op") == "error":
+            raise UnreachableError(f"it turned us away: {shown(self.hello.get('message'))}")
 
     def _skip_chatter(self, wait_s: float) -> None:
         seen = bytearray()

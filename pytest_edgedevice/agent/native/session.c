@@ -42,10 +42,20 @@ static bool put(Session *session, const Frame *frame, Reply *reply, Fault *fault
     return true;
 }
 
+/* The hello says nothing of folders, so only a host that does not read it asks for one. */
+static bool refuse_folder(const Frame *frame, Fault *fault) {
+    const Json *header = &frame->header;
+    uint32_t at = json_get(header, 0, "folder");
+    if (!at || header->nodes[at].kind == JSON_FALSE) return true;
+    if (header->nodes[at].kind != JSON_TRUE) return fail(fault, "protocol", "'folder' must be true or false");
+    return fail(fault, "model", "this agent takes no model that is a folder");
+}
+
 static bool load(Session *session, const Frame *frame, Reply *reply, Fault *fault) {
     char name[BLOB_NAME + 1];
     if (session->loaded.engine)
         return fail(fault, "protocol", "this agent has a model already; start one agent for each");
+    if (!refuse_folder(frame, fault)) return false;
     if (!read_name(frame, name, fault)) return false;
     char *path = store_find(&session->store, name, fault);
     if (!path) return false;
@@ -88,7 +98,9 @@ static bool facts(Session *session, const Frame *frame, Reply *reply, Fault *fau
 }
 
 static bool bye(Session *session, const Frame *frame, Reply *reply, Fault *fault) {
-    (void)frame, (void)fault;
+    (void)fault;
+    uint32_t wipe = json_get(&frame->header, 0, "wipe");
+    if (wipe && frame->header.nodes[wipe].kind == JSON_TRUE) store_wipe(&session->store);
     session->ended = true;
     text_put(&reply->header, "\"op\":\"bye\"");
     return true;

@@ -131,6 +131,17 @@ bool store_put(Store *store, const char *name, int64_t offset, int64_t total, co
     return take(store, partial, chunk, count, *complete, fault);
 }
 
+void store_wipe(const Store *store) {
+    DIR *listing = opendir(store->folder);
+    if (!listing) return;
+    for (const struct dirent *entry = readdir(listing); entry; entry = readdir(listing)) {
+        size_t digits = strspn(entry->d_name, "0123456789abcdef");
+        const char *ending = entry->d_name + digits;
+        if (digits == BLOB_NAME && (!*ending || !strcmp(ending, ".part"))) unlinkat(dirfd(listing), entry->d_name, 0);
+    }
+    closedir(listing);
+}
+
 static void remove_inside(int folder, const char *name, int depth) {
     int inside = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *listing = inside < 0 ? NULL : fdopendir(inside);

@@ -29,6 +29,8 @@ char *store_find(const Store *store, const char *name, Fault *fault);
 /* Append a chunk. `complete` when it was the last and the hash is right. */
 bool store_put(Store *store, const char *name, int64_t offset, int64_t total, const uint8_t *chunk, size_t count,
                bool *complete, Fault *fault);
+/* Remove every blob, whole or not; what is mapped stays readable. */
+void store_wipe(const Store *store);
 /* Remove a folder with all that is in it, following no links. */
 void remove_tree(const char *folder);
 

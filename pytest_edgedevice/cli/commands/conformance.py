@@ -22,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "started anew for every conversation; {folder} in it becomes a new empty folder each time"
     )
     parser.add_argument("agent", metavar="AGENT", nargs="+", help=sentence)
-    sentence = "a model that the agent's engine loads, for checks that any model serves; repeatable. Without it ours"
-    parser.add_argument("--model", metavar="FILE", type=Path, action="append", default=[], help=f"{sentence} (.tflite)")
+    sentence = "a model that the agent's engine loads, for checks that any model serves, a file or a folder; repeatable"
+    parser.add_argument(
+        "--model", metavar="FILE", type=Path, action="append", default=[], help=f"{sentence}. Without it ours (.tflite)"
+    )
     sentence = "only checks in whose group or name this stands; repeatable"
     parser.add_argument("--only", metavar="TEXT", action="append", default=[], help=sentence)
     for name, default, what in (("--timeout", TIMEOUT_S, "every answer"), ("--load-timeout", LOAD_TIMEOUT_S, "load")):

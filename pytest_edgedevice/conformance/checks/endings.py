@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.agent.wire import PREFIX, describe
 from pytest_edgedevice.conformance.check import Group, NotOfferedError, PromiseError, UnreachableError
 from pytest_edgedevice.conformance.ends import CommandAgent
 from pytest_edgedevice.conformance.models import pack
-from pytest_edgedevice.conformance.talk import NO_BLOB, Talk
+from pytest_edgedevice.conformance.talk import NO_BLOB, Talk, shown
 
 if TYPE_CHECKING:
     from pytest_edgedevice.conformance.bench import Bench
@@ -59,6 +61,31 @@ def abort(bench: Bench) -> None:
     talk.send("run", steps, samples=1, tensors=[describe("steps", "int32", (1, 1))])
     talk.sent += ", which takes minutes, and then the end of its input"
     _hang_up(talk)
+
+
+@ENDINGS.check(section=STREAM, says=GONE)
+def abort_measuring(bench: Bench) -> None:
+    """It ends in the middle of a measurement."""
+    loaded = bench.loaded(bench.model())
+    entries, buffers = loaded.request(1)
+    fields = {"runs": 1_000_000, "batch": 1_000_000, "settle": 0, "max_ns": 1 << 60}
+    loaded.talk.send("measure", *buffers, samples=1, tensors=entries, **fields)
+    loaded.talk.sent += ", which takes hours, and then the end of its input"
+    _hang_up(loaded.talk)
+
+
+@ENDINGS.check(section="bye", says="true asks that no blob is kept")
+def wipes(bench: Bench) -> None:
+    """It keeps nothing when it is asked to."""
+    blob = os.urandom(10)
+    name = hashlib.sha256(blob).hexdigest()
+    talk = bench.fresh()
+    talk.ask("put", blob, sha256=name, offset=0, total=len(blob))
+    talk.ask("bye", wipe=True)
+    talk.end.over(timeout_s=talk.timeout_s)
+    reply = bench.fresh().ask("have", sha256=name)
+    if reply.get("present") is not False:
+        raise PromiseError(f"{shown(reply)} for a blob that came before")
 
 
 @ENDINGS.check(section="The stream", says="The agent writes one `hello` frame")

@@ -66,8 +66,9 @@ def operations(bench: Bench) -> None:
 def others(bench: Bench) -> None:
     """What else it tells has the right form."""
     hello = bench.talk().hello
-    if not _texts(hello.get("delegates", [])) or type(hello.get("emulated", False)) is not bool:
-        raise PromiseError(shown({key: hello.get(key) for key in ("delegates", "emulated")}))
+    truths = all(type(hello.get(key, False)) is bool for key in ("emulated", "folders"))
+    if not truths or not _texts(hello.get("delegates", [])) or not isinstance(hello.get("conditions", {}), dict):
+        raise PromiseError(shown({key: hello.get(key) for key in ("delegates", "emulated", "folders", "conditions")}))
 
 
 @GREETING.check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ SERIES = "one `samples_ns` of role `timing`, int64, shape [1 to runs]"
 ENOUGH_NS = 1 << 50
 PROFILE_BYTES = 4 << 20
 FRAMES, INTERVAL_NS = 10, 1_000_000
+AROUND = b"def preprocess(inputs):\n    return inputs\n\n\ndef postprocess(outputs):\n    return outputs\n"
 
 
 @MEASURING.check(section="measure", says=SERIES)
@@ -132,6 +134,39 @@ def stream(bench: Bench) -> None:
     alone = all(end <= start for end, start in zip(ended, begun[1:], strict=False))
     if not (rising and due and alone and frames[0] >= 0 and frames[-1] == FRAMES - 1):
         raise PromiseError(shown(series))
+
+
+@MEASURING.check(section="stages [p]", says="of every run what `preprocess` took")
+def stages(bench: Bench) -> None:
+    """Code around the model is timed apart, run by run."""
+    loaded = _serving(bench, "stages")
+    module = hashlib.sha256(AROUND).hexdigest()
+    loaded.talk.ask("put", AROUND, sha256=module, offset=0, total=len(AROUND))
+    entries, buffers = loaded.request(1)
+    sample = [{**entry, "shape": entry["shape"][1:]} for entry in entries]
+    fields = {"sha256": module, "runs": 5, "settle": 1, "max_ns": ENOUGH_NS, "tensors": sample}
+    _, series = loaded.series("stages", *buffers, most=15, **fields)
+    if set(series) != {"before_ns", "inference_ns", "after_ns"} or any(len(one) != 5 for one in series.values()):
+        raise PromiseError(f"series {shown(series)}, where three of 5 belong")
+    if min(min(one) for one in series.values()) < 0:
+        raise PromiseError(f"negative times: {shown(series)}")
+
+
+@MEASURING.check(section="stages [p]", says="What the code raises is `input`")
+def failing_stages(bench: Bench) -> None:
+    """Code around the model that fails is an input error."""
+    loaded = _serving(bench, "stages")
+    entries, buffers = loaded.request(1)
+    sample = [{**entry, "shape": entry["shape"][1:]} for entry in entries]
+    for module in (
+        b"def preprocess(inputs):\n    raise KeyError('x')\n",
+        b"def preprocess(inputs):\n    return {}\n",
+        b"(",
+    ):
+        name = hashlib.sha256(module).hexdigest()
+        loaded.talk.ask("put", module, sha256=name, offset=0, total=len(module))
+        fields = {"sha256": name, "runs": 1, "settle": 0, "max_ns": 0, "tensors": sample}
+        loaded.talk.refused("stages", ["input"], *buffers, **fields)
 
 
 @MEASURING.check(section="profile [p]", says="why there is none, else")
