@@ -28,6 +28,7 @@ from pytest_edgedevice.plugin.recording import (
     note_error,
     note_recovery,
 )
+from pytest_edgedevice.plugin.speaking import listen, speak
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -81,7 +82,9 @@ def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None,
         report.outcome, report.wasxfail = "skipped", f"reason: {str(error).splitlines()[0]}"
     if call.when == "call" and not (error is not None and is_infra(error)):
         note_conditions_after(item)  # not at the end of teardown, when the device may be closed
+    listen(item, call.when, report)
     if call.when == "teardown":
+        speak(item, item.stash[OUTCOME])
         _attach_records(report, item)
     report.edgedevice = "edge_device" in getattr(item, "fixturenames", ())  # type: ignore[attr-defined]
     return report

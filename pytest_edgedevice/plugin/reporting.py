@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.records import Record
     from pytest_edgedevice.reports.renderers import Report
-    from pytest_edgedevice.values import Evidence
 
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 COLLECTOR = pytest.StashKey["Collector"]()
 COLOURS = {"passed": {"green": True}, "inconclusive": {"yellow": True}, "skipped": {"yellow": True}}
+UNCHECKED = frozenset({"skip", "test"})
+"""What records of a test that measured nothing are called: a run of these alone is none to compare with."""
 NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
 
 
@@ -35,8 +36,6 @@ class Collector:
         self._records: dict[tuple[str, str], list[Record]] = {}
         self.skipped: dict[tuple[str, str], bool] = {}
         """Tests that need a device, by node id and worker, and whether each was skipped; of retries the last counts."""
-        self._reasons: dict[tuple[str, str], str] = {}
-        self._errors: dict[tuple[str, str], str] = {}
         self.notes: list[tuple[str, bool]] = []
         """Lines for the end of the run, and whether each is bad news."""
 
@@ -49,12 +48,6 @@ class Collector:
         if needs_device:
             before = report.when != "setup" and self.skipped.get(test, False)
             self.skipped[test] = before or (report.skipped and not _ran(report))
-            if report.skipped and isinstance(report.longrepr, tuple):
-                self._reasons[test] = _printable(report.longrepr[2].removeprefix("Skipped: "))
-        if report.when == "setup":
-            self._errors.pop(test, None)  # it is tried again
-        if report.failed:
-            self._errors[test] = _error(report)
         if report.when == "teardown":
             sent = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]
             found = [stamped(self._config, record) for record in sent]
@@ -89,41 +82,9 @@ class Collector:
         return [record for found in self._records.values() for record in found]
 
     @property
-    def records_and_others(self) -> list[Record]:
-        """With one besides for each test that was skipped before any check, or failed though none of its checks did.
-
-        A page says why a place in it is empty, and calls nothing good that pytest does not.
-        """
-        from pytest_edgedevice.records import with_outcome
-        from pytest_edgedevice.values import Evidence
-
-        skips = [
-            with_outcome(_besides(test, Evidence("skip", "inconclusive", why, {})), "skipped")
-            for test, why in self._reasons.items()
-            if self.skipped[test] and not self._records.get(test)
-        ]
-        errors = [
-            with_outcome(_besides(test, Evidence("test", "fail", why, {})), "failed")
-            for test, why in self._errors.items()
-            if all(one["verdict"] != "fail" and one["outcome"] == "failed" for one in self._records.get(test, ()))
-        ]
-        return [*self.records, *(stamped(self._config, one) for one in (*skips, *errors))]
-
-    @property
     def tested_nothing(self) -> bool:
         """Whether there were tests that need a device, and every one of them was skipped."""
         return bool(self.skipped) and all(self.skipped.values())
-
-
-def _besides(test: tuple[str, str], told: Evidence) -> Record:
-    """The record of a test and worker that sent none that says this."""
-    return made_now(told, test=test[0], facts={}, worker=test[1])
-
-
-def _error(report: pytest.TestReport) -> str:
-    """What a test failed with, without its traceback."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    return str(getattr(crash, "message", "") or report.longrepr)
 
 
 def _printable(text: str) -> str:
@@ -159,7 +120,8 @@ def finish(session: pytest.Session) -> None:
         _write_recording(session, collector)
     if settings_of(config).update_baseline:
         _update_baseline(session, collector)
-    remember(config, collector.records, lambda said, bad: _tell(session, collector, said, bad=bad))
+    checked = [record for record in collector.records if record["check"] not in UNCHECKED]
+    remember(config, checked, lambda said, bad: _tell(session, collector, said, bad=bad))
     _summarize_job(collector)
     if settings_of(config).verdict:
         _write_verdict(session, collector)
@@ -189,7 +151,7 @@ def _write(session: pytest.Session, collector: Collector, reports: Iterable[Repo
     count = len(records)
     for report in reports:
         try:
-            report.write(collector.records_and_others if report.name == "html" else records)
+            report.write(records)
         except EdgeDeviceError as error:
             _fail(session, collector, str(error))
         else:

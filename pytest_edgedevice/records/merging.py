@@ -141,7 +141,7 @@ def _gives_way(record: Record, beside: list[Record], later: list[Record]) -> boo
     One that names no model, such as the loss of the device, belongs to the other
     records of its attempt; where there are none the attempt ended before its model.
     """
-    there = [one for one in later if _is_same_device(record, one)]
+    there = [one for one in later if _is_same_device(record, one) and (_ran(one) or not _ran(record))]
     subjects = {_subject(one) for one in there}
     own = {_subject(one) for one in beside} - {None}
     subject = _subject(record)
@@ -150,6 +150,11 @@ def _gives_way(record: Record, beside: list[Record], later: list[Record]) -> boo
     if subject is None:
         return not own or None in subjects or bool(own & subjects)
     return subject in subjects or subjects == {None}
+
+
+def _ran(record: Record) -> bool:
+    """Whether anything was tried: that a test was skipped elsewhere takes nothing away."""
+    return bool(record["check"] != "skip")
 
 
 def _is_same_device(one: Record, other: Record) -> bool:

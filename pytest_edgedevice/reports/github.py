@@ -30,7 +30,7 @@ _SPECIAL = str.maketrans({sign: f"&#{ord(sign)};" for sign in "&<>|`*_[]()!#~@\\
 
 
 def summary(records: Sequence[Record], *, title: str = "Edge devices", most_bytes: int = MOST_BYTES) -> str:
-    """Markdown of all records; empty without any.
+    """Markdown of all records; empty without any. Tests that no check speaks for are counted, and not listed.
 
     Args:
         records: Records of schema 1.
@@ -40,11 +40,12 @@ def summary(records: Sequence[Record], *, title: str = "Edge devices", most_byte
     found = sorted(rows(records), key=lambda row: -SEVERITY.get(row.outcome, max(SEVERITY.values())))
     if not found:
         return ""
-    names = [name for name in COLUMNS if any(row.cells.get(name) for row in found)]
-    head = [f"## {title}", "", _counts(found), "", _line(names), _line(["---"] * len(names))]
-    lines = [_line([_cell(row, name) for name in names]) for row in found[:MOST_ROWS]]
+    checked = [row for row in found if row.checked]
+    names = [name for name in COLUMNS if any(row.cells.get(name) for row in checked)]
+    head = [f"## {title}", "", _counts(found), "", *([_line(names), _line(["---"] * len(names))] if names else [])]
+    lines = [_line([_cell(row, name) for name in names]) for row in checked[:MOST_ROWS]]
     kept = _fitting(lines, most_bytes // 2)
-    left = len(found) - len(kept)
+    left = len(checked) - len(kept)
     more = ["", f"{left} more rows are in the report's artifact."] if left else []
     messages = _messages(records)
     told = _fitting(messages[:MOST_MESSAGES], most_bytes // 4)

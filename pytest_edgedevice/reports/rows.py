@@ -28,20 +28,31 @@ COLUMNS = (
     "verdict",
 )
 """In the order of every table."""
+UNCHECKED = frozenset({"skip", "test"})
+"""Records of tests that no check speaks for."""
 
 
 @dataclass(slots=True)
 class Row:
-    """One line of the table: text by column, the outcome that colours it, and whether its test ran twice."""
+    """One line of the table.
+
+    Attributes:
+        outcome: The gravest of its records', which colours it.
+        cells: Text by column.
+        repeated: Whether its test ran twice.
+        checked: Whether there was any check; else its test was skipped, or passed without one.
+    """
 
     outcome: str
     cells: dict[str, str] = field(default_factory=dict)
     repeated: bool = False
+    checked: bool = False
 
     def add(self, record: Record) -> None:
         """Take what one more record of the same test and model says."""
         self.outcome = max(self.outcome, outcome_of(record), key=lambda outcome: SEVERITY.get(outcome, 0))
         self.repeated |= bool(record.get("repeated"))
+        self.checked |= record["check"] not in UNCHECKED or self.outcome not in ("passed", "skipped")
         found = cells_of(record)
         if "also" in found and "also" in self.cells:
             found["also"] = f"{self.cells['also']}, {found['also']}"
@@ -49,7 +60,7 @@ class Row:
 
     def finish(self, *, failed: bool) -> None:
         """Write the verdict; ``failed`` where the test failed and none of its checks did."""
-        self.outcome = "failed" if failed else self.outcome
+        self.outcome = max(self.outcome, "failed", key=SEVERITY.__getitem__) if failed else self.outcome
         self.cells["verdict"] = self.outcome + (", repeated" if self.repeated else "")
 
 
@@ -58,16 +69,19 @@ def rows(records: Sequence[Record]) -> list[Row]:
 
     A record that speaks of no model, such as the test's own number or the loss of the
     device, joins the row before it if that is of the same test. Where a test failed by an
-    ``assert`` of its own, all its rows did.
+    ``assert`` of its own, all its rows did, and the record that says so needs none of its own.
     """
     gathered: dict[tuple[Any, ...], Row] = {}
     latest: dict[str, Row] = {}
     of_tests: dict[str, list[Row]] = {}
     failed = {str(record["test"]) for record in records if record.get("outcome") == "failed"}
+    by_itself = {str(record["test"]) for record in records if record["check"] == "test" and record["verdict"] == "fail"}
     for record in records:
         model, delegate, test = record.get("model") or {}, record.get("delegate") or {}, str(record["test"])
         key = (test, model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
         row = latest.get(test) if not model else None
+        if row is not None and record["check"] == "test":
+            continue
         if row is None:
             row = gathered.get(key) or Row(outcome_of(record), identity_of(record))
             if key not in gathered:
@@ -75,7 +89,7 @@ def rows(records: Sequence[Record]) -> list[Row]:
         row.add(record)
         latest[test] = row
     for test, several in of_tests.items():
-        by_itself = test in failed and all(row.outcome == "passed" for row in several)
+        unsaid = test in failed and all(row.outcome == "passed" for row in several)  # in older records
         for row in several:
-            row.finish(failed=by_itself)
+            row.finish(failed=unsaid or test in by_itself)
     return list(gathered.values())

@@ -29,7 +29,7 @@ def table(records: Sequence[Record], *, width: int, short: bool = False) -> list
         width: Columns that the terminal has.
         short: Only what did not pass.
     """
-    body = [row for row in rows(records) if not short or row.outcome != "passed"]
+    body = [row for row in rows(records) if row.checked and not (short and row.outcome == "passed")]
     if not body:
         return []
     widths = {

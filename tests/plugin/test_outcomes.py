@@ -161,7 +161,7 @@ def test_a_strict_expected_failure_that_passes_is_recorded_as_failed(
     mark = "import pytest\n@pytest.mark.xfail(strict=True)\n"
     pytester.makepyfile(mark + "def test_a(edge_check):\n    edge_check.metric('x', 1)")
     pytester.runpytest("--edge-report", "json=out.jsonl").assert_outcomes(failed=1)
-    assert [one["outcome"] for one in records()] == ["failed"]
+    assert {one["outcome"] for one in records()} == {"failed"}
 
 
 def test_an_inconclusive_latency_fails_with_its_text(pytester: pytest.Pytester) -> None:
@@ -272,7 +272,7 @@ def test_a_check_that_needs_no_device_does_not_make_up_for_a_device_that_was_nev
     result = pytester.runpytest("--edge-report", "json=out.jsonl")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["edgedevice: the only test that needs a device was skipped*"])
-    assert [one["check"] for one in records()] == ["metric"]
+    assert sorted(str(one["check"]) for one in records()) == ["metric", "skip"]
 
 
 @pytest.mark.parametrize(

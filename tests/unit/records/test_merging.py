@@ -119,3 +119,23 @@ def test_records_that_claim_one_moment_and_differ_are_told(run: str) -> None:
 def test_a_run_in_which_every_worker_ran_a_test_keeps_all_of_them() -> None:
     records = [{**latency(p50), "worker": worker} for p50, worker in ((2.0, "gw0"), (3.0, "gw1"))]
     assert joined(records).records == records
+
+
+def test_a_test_that_was_skipped_elsewhere_takes_no_result_away() -> None:
+    ran = latency(run="run1", time=EARLY)
+    skipped = made("skip", {}, model="", device="", verdict="inconclusive", outcome="skipped", run="run2", time=LATE)
+    assert joined([ran], [skipped]).records == [ran, skipped]
+
+
+def test_a_test_that_ran_at_last_needs_no_reason_why_it_was_skipped() -> None:
+    skipped = made("skip", {}, model="", device="", verdict="inconclusive", outcome="skipped", run="run1", time=EARLY)
+    merged = joined([skipped], [latency(run="run2", time=LATE)])
+    assert [one["check"] for one in merged.records] == ["latency"]
+
+
+def test_a_test_that_passes_without_a_check_replaces_its_failure() -> None:
+    failed = made("test", {}, model="", verdict="fail", outcome="failed", message="assert 0", run="run1", time=EARLY)
+    merged = joined([failed], [made("test", {}, model="", run="run2", time=LATE)])
+    assert [(one["outcome"], one["repeated"]) for one in merged.records] == [
+        ("passed", f"an earlier attempt at {EARLY}: assert 0")
+    ]
