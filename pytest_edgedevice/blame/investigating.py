@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Run
 
 DEADLINE_S = 60.0
-KERNELS = ("cpu", "reference")
+KERNELS = {"coreml": ("cpu_only",)}
+"""Engine to the delegates that a suspect one is compared with."""
+PLAIN_KERNELS = ("cpu", "reference")
 ON_HOST = ("default", "cpu", "xnnpack", "reference")
 MOST_ALTERNATIVE_SAMPLES = 2
 MATTERS = 0.1
@@ -92,7 +94,7 @@ class _Investigation:
         if again.problem:
             return  # what cannot even do the same again is not asked for more
         answers = []
-        for delegate in KERNELS:
+        for delegate in KERNELS.get(self._run.model.engine, PLAIN_KERNELS):
             if delegate not in (self._asked, self._run.placement.proven):
                 answers.append(self._other(delegate))
                 yield answers[-1]

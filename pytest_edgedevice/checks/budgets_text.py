@@ -117,4 +117,4 @@ def where_text(model: ModelLike, met: tuple[Disturbance, ...] = (), *, said: str
     threads = "1 thread" if model.info.threads == 1 else f"{model.info.threads} threads"
     known = {one.condition for one in met if said and one.text in said}
     why = causes(tuple(one for one in met if one.condition not in known))
-    return f"on {model.device_name!r} by {model.placement.proven}, {threads}{'; ' + why if why else ''}"
+    return f"on {model.device_name!r} by {model.placement.shown}, {threads}{'; ' + why if why else ''}"

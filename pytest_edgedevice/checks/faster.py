@@ -174,7 +174,7 @@ class _Blocks:
                 "sha256": old.info.sha256,
                 "threads": old.info.threads,
                 "requested": old.placement.requested,
-                "proven": old.placement.proven,
+                "proven": old.placement.shown,
             },
             **{
                 f"{name}_samples_ns": [int(one) for timing in taken for one in timing.samples_ns]

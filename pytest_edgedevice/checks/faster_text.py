@@ -57,4 +57,4 @@ def failure_text(new: ModelLike, old: ModelLike, found: Comparison) -> str:
 def _side(name: str, model: ModelLike, values: tuple[float, ...]) -> str:
     threads = "1 thread" if model.info.threads == 1 else f"{model.info.threads} threads"
     median_ms = sorted(values)[len(values) // 2]
-    return f"{name} {model.info.name!r} by {model.placement.proven}, {threads}, {median_ms:.4g} ms"
+    return f"{name} {model.info.name!r} by {model.placement.shown}, {threads}, {median_ms:.4g} ms"

@@ -156,5 +156,5 @@ def _setting(model: ModelLike, timing: Timing) -> str:
     threads = "1 thread" if info.threads == 1 else f"{info.threads} threads"
     quantiles = ", ".join(f"p{q} {getattr(timing, f'p{q}_ms'):.4g}" for q in (50, 90, 95, 99))
     batch = f", each a mean of {timing.batch} inferences" if timing.batch > 1 else ""
-    where = f"{info.name!r} on {model.device_name!r} by {model.placement.proven}, {threads}"
+    where = f"{info.name!r} on {model.device_name!r} by {model.placement.shown}, {threads}"
     return f"{where}: {quantiles} ms{batch}"

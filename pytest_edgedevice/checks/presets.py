@@ -110,6 +110,7 @@ def choose(
 def family_of(placement: Placement) -> str:
     """Which column of the table a proven delegate is in; accelerators that are not known count as ``npu``."""
     proven = placement.proven or placement.requested
+    proven = {"cpu_only": "cpu", "cpu_and_gpu": "gpu"}.get(proven, proven)
     if proven in FAMILIES:
         return proven
     return "cpu" if proven in {"", "default", "reference"} else "npu"

@@ -37,7 +37,7 @@ def replay(path: Path, changes: Mapping[str, Any], *, as_json: bool = False) -> 
         return result.passed
     info = kept.run.model
     where = f" on {kept.run.device}" if kept.run.device else ""
-    print(printable(f"{kept.test}: {info.name} ({info.sha256[:12]}){where}, delegate {kept.run.placement.proven}"))
+    print(printable(f"{kept.test}: {info.name} ({info.sha256[:12]}){where}, delegate {kept.run.placement.shown}"))
     if kept.cut:
         print(printable(f"  kept: {kept.cut}"))
     elements = sum(part.closeness.elements for part in result.outputs.values())

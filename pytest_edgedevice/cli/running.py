@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice import __version__
 from pytest_edgedevice.cli.running_inputs import read_inputs
-from pytest_edgedevice.cli.running_sweep import Row, Wishes, sweep
+from pytest_edgedevice.cli.running_sweep import CORE_ML_MODELS, Row, Wishes, sweep
 from pytest_edgedevice.cli.running_table import heading, layout, legend, lines
 from pytest_edgedevice.cli.text import printable, printable_lines
 from pytest_edgedevice.cli.transfers import Transfers
@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> bool:
         engine=options.engine,
         inputs=read_inputs(Path(options.input)) if options.input else None,
         runs=options.runs,
+        core_ml=options.engine == "coreml" or path.suffix in CORE_ML_MODELS,
     )
     catalog = Catalog(load_inventory(Path.cwd(), explicit=options.config))
     swept = []

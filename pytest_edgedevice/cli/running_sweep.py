@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 REFERENCE = "cpu"
 ALL = (REFERENCE, "default", "xnnpack", "gpu", "npu", "nnapi", "reference")
-WITHOUT_THREADS = frozenset({"gpu", "npu"})
+CORE_ML = ("cpu_only", "cpu_and_gpu", "cpu_and_ne", "all")
+"""All of Core ML's, the reference first."""
+CORE_ML_MODELS = frozenset({".mlmodel", ".mlmodelc", ".mlpackage"})
+WITHOUT_THREADS = frozenset({"gpu", "npu", "coreml", *CORE_ML})
 LEAST_S, MOST_S = 10.0, 600.0
 WATCH_S = 0.5
 MOST_FAULTS = 2
@@ -47,6 +50,7 @@ class Wishes:
         engine: Name; empty for the device's own choice.
         inputs: By name; None for random ones.
         runs: Timed runs of each; 0 for what bounds of p95 take.
+        core_ml: Whether the model is one of Core ML's, which has delegates of its own.
     """
 
     delegates: Sequence[str] = ("all",)
@@ -54,12 +58,15 @@ class Wishes:
     engine: str = ""
     inputs: Mapping[str, Any] | None = None
     runs: int = 0
+    core_ml: bool = False
 
     def ways(self) -> list[tuple[str, int | None]]:
         """Delegate and threads, the reference first; None where threads are nothing to a delegate."""
-        names = [name for given in self.delegates for name in (ALL if given == "all" else (given,))]
-        found = [(name, None if name in WITHOUT_THREADS else count) for name in names for count in self.threads]
-        return list(dict.fromkeys([(REFERENCE, 1), *found]))
+        every = CORE_ML if self.core_ml else ALL
+        names = [name for given in self.delegates for name in (every if given == "all" else (given,))]
+        without = WITHOUT_THREADS | ({"default"} if self.core_ml else set())
+        found = [(name, None if name in without else count) for name in names for count in self.threads]
+        return list(dict.fromkeys([(every[0], None if self.core_ml else 1), *found]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pytest_edgedevice.cli.running_sweep import REFERENCE, counted
 from pytest_edgedevice.cli.text import printable
 from pytest_edgedevice.reports.columns import display_width, fit
 from pytest_edgedevice.validity import causes
+from pytest_edgedevice.values import plan_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,8 @@ def legend(rows: Sequence[Row], chosen: Layout) -> list[str]:
         return []
     first = ran[0]
     assert first.timing is not None
-    reference = f"{printable(first.delegate)} with {counted(first.threads or 1)}"
+    threads = f" with {counted(first.threads)}" if first.threads else ""
+    reference = f"{printable(first.delegate)}{threads}"
     runs = sorted({len(row.timing.samples_ns) * row.timing.batch for row in ran if row.timing})
     counts = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     how = f"{counts} {'run' if runs[-1] == 1 else 'runs'} each after warming up, on the device"
@@ -194,8 +196,13 @@ def _wrapped(text: str, head: str, chosen: Layout) -> list[str]:
 
 
 def _placement(found: Placement | None) -> str:
-    if found is None or not found.nodes:
-        return f"{printable(found.proven)}, not counted" if found else NONE
+    if found is None:
+        return NONE
+    if found.requested_only:
+        plan = plan_text(found.plan)
+        return f"{printable(found.shown)}, {f'planned {plan}' if plan else 'no plan'}"
+    if not found.nodes:
+        return f"{printable(found.proven)}, not counted"
     taken = found.nodes if found.proven == REFERENCE and not found.delegated else found.delegated
     return f"{printable(found.proven)[:40]} {taken}/{found.nodes}"
 

@@ -116,7 +116,7 @@ class VariantTable:
             "file": one.model.name,
             "sha256": one.model.sha256,
             "kind": one.model.variant,
-            "delegate": one.placement.proven,
+            "delegate": one.placement.shown,
             "size_bytes": one.model.size_bytes,
             "p50_ms": one.p50_ms,
             "p95_ms": one.p95_ms,

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.records import Measurement, measurements
+from pytest_edgedevice.records import Measurement, delegate_text, measurements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ def cells_of(records: Iterable[Record]) -> dict[Cell, Content]:
         content = cells.setdefault(cell_of(record), Content())
         content.outcome = max(content.outcome, _outcome(record), key=_gravity)
         content.machine = content.machine or machine_of(record)
-        proven = str((record.get("delegate") or {}).get("proven", ""))
+        proven = delegate_text(record.get("delegate") or {})
         if proven and proven not in content.proven:
             content.proven.append(proven)
         for one in found_in(record):

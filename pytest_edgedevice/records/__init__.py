@@ -6,6 +6,7 @@ read back with every field checked.
 
 from __future__ import annotations
 
+from pytest_edgedevice.records.delegates import delegate_text, plan_of
 from pytest_edgedevice.records.lines import Lines, read_lines, read_what_is_there, write_lines
 from pytest_edgedevice.records.measurements import Measurement, measurements
 from pytest_edgedevice.records.merging import Merged, merge
@@ -21,9 +22,11 @@ __all__ = [
     "Merged",
     "Record",
     "build",
+    "delegate_text",
     "measurements",
     "merge",
     "pack",
+    "plan_of",
     "properties_of_all",
     "read_lines",
     "read_what_is_there",

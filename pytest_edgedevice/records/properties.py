@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_edgedevice.records.delegates import plan_of
 from pytest_edgedevice.records.measurements import measurements
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def properties_of(record: Record) -> Iterator[tuple[str, str]]:
     """What a record says, a name and a text each; what it does not say is left out.
 
     Of every check ``edge.CHECK.verdict`` and ``edge.CHECK.METRIC``, and what it was about: device, model, variant,
-    delegate asked for and delegate proven, engine.
+    delegate asked for and delegate proven, or the plan of a runtime that proves nothing, engine.
     """
     model, delegate, engine = (record.get(name) or {} for name in ("model", "delegate", "engine"))
     about = {
@@ -31,7 +32,8 @@ def properties_of(record: Record) -> Iterator[tuple[str, str]]:
         "model": model.get("name"),
         "variant": model.get("variant"),
         "delegate": delegate.get("requested"),
-        "proven": delegate.get("proven"),
+        "proven": None if delegate.get("requested_only") else delegate.get("proven"),
+        "plan": plan_of(delegate),
         "engine": f"{engine.get('name', '')} {engine.get('version', '')}".strip(),
         "repeated": record.get("repeated"),
     }

@@ -108,6 +108,7 @@ def _delegate(placement: Placement | None) -> Record | None:
         "partitions": placement.partitions,
         "left_over": dict(placement.left_over),
         "evidence": placement.evidence,
+        **({"requested_only": True, "plan": dict(placement.plan)} if placement.requested_only else {}),
     }
 
 

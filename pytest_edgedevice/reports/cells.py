@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from pytest_edgedevice.records import delegate_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -135,7 +137,7 @@ def _budget(budget: Mapping[str, Any]) -> str:
 
 def _delegate(delegate: Mapping[str, Any]) -> str:
     share = f" {delegate.get('delegated')}/{delegate.get('nodes')}" if delegate.get("left_over") else ""
-    return clean(delegate.get("proven", "")) + share
+    return clean(delegate_text(delegate)) + share
 
 
 def _short(test: str) -> str:

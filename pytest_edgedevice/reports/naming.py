@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_edgedevice.records import delegate_text
+
 if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
 
@@ -19,7 +21,7 @@ class Subject:
         variant: ``float32``, ``int8`` ...
         device: Its name.
         delegate: The one that was asked for, such as ``default``.
-        proven: The one that ran.
+        proven: The one that ran; one that was only requested says so.
         threads: Of the engine; 0 where there is none.
     """
 
@@ -48,7 +50,7 @@ def subject_of(record: Record) -> Subject:
         variant=str(model.get("variant", "")),
         device=str(record["device"].get("name", "")),
         delegate=str(delegate.get("requested", "")),
-        proven=str(delegate.get("proven", "")),
+        proven=delegate_text(delegate),
         threads=int(engine.get("threads", 0)),
     )
 

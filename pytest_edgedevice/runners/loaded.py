@@ -59,7 +59,7 @@ class LoadedModel(Watched, Evaluated):
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<LoadedModel {self.info.name} on {self.device_name} by {self.placement.proven}>"
+        return f"<LoadedModel {self.info.name} on {self.device_name} by {self.placement.shown}>"
 
     def run(self, inputs: Inputs, *, allow_nan: bool = False, timeout_s: float | None = None) -> Run:
         """Run every sample on the device and bring back exactly what it produced.

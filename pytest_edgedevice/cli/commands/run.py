@@ -9,20 +9,25 @@ from pytest_edgedevice.cli.arguments import FINE, WRONG, add_config, add_json, a
 SENTENCE = "run a model in every way a device offers, and show how fast and how right each is"
 DRIVES_DEVICES = True
 MOST_THREADS, MOST_RUNS = 1024, 100_000
-DEVICE = "local, ssh:[user@]host, adb:SERIAL, a name from edgedevice.toml, or an expression"
+DEVICE = "local, ssh:[user@]host, adb:SERIAL, ios:UDID, a name from edgedevice.toml, or an expression"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See the help."""
-    parser.add_argument("model", metavar="MODEL", help="the .tflite file")
+    parser.add_argument("model", metavar="MODEL", help="the .tflite file, or Core ML's .mlpackage, .mlmodelc, .mlmodel")
     add_config(parser)
     add_json(parser)
     sentence = f"where to run it ({DEVICE}); repeat it for several, one after another"
     parser.add_argument("--device", metavar="SPEC", action="append", help=sentence)
-    sentence = "all (the default), or some: cpu, default, xnnpack, gpu, npu, nnapi, reference, external:PATH"
+    sentence = (
+        "all (the default) that its engine has, or some: cpu, default, xnnpack, gpu, npu, nnapi, reference,"
+        " external:PATH; of Core ML cpu_only, cpu_and_gpu, cpu_and_ne, coreml"
+    )
     parser.add_argument("--delegate", metavar="NAMES", action="append", type=_delegates, help=sentence)
     parser.add_argument("--threads", metavar="N", type=_threads, default=(1,), help="numbers of them, e.g. 1,2,4 (1)")
-    parser.add_argument("--engine", metavar="NAME", default="", help="litert or tflite; by default what is there")
+    parser.add_argument(
+        "--engine", metavar="NAME", default="", help="litert, tflite or coreml; by default what is there"
+    )
     sentence = "inputs by the names of the model's tensors, samples along the first axis; random ones without it"
     parser.add_argument("--input", metavar="NPZ", help=sentence)
     sentence = "timed runs of each; by default as many as bounds of p95 take, within 10 seconds"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.reports.html.gathering import Cell
 
-REFERENCES = ("cpu", "reference", "xnnpack")
+REFERENCES = ("cpu", "reference", "xnnpack", "cpu_only")
 """What a speed-up is against: the first of these that the device ran."""
 
 

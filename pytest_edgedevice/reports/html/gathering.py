@@ -33,6 +33,7 @@ class Cell:
         sha256: Of the model's content.
         device: Its name.
         requested, proven: Delegates.
+        claimed: Whether the second was only requested, and not proven.
         engine: Runtime, its version, and the threads that it was given.
         threads: Of the engine; 0 where nobody knows.
         key: What tells the cell from all others.
@@ -56,6 +57,7 @@ class Cell:
     place: int = 0
     slug: str = ""
     setup: str = ""
+    claimed: bool = False
     outcome: str = "passed"
     records: list[Record] = field(default_factory=list)
     numbers: dict[str, float] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class Cell:
     def delegate(self) -> str:
         """The delegate that ran the model, and what was asked for where that is not the same."""
         both = list(dict.fromkeys(filter(None, [self.requested, self.proven])))
+        if self.claimed and both:
+            both[-1] += " (requested)"
         return ", ".join(filter(None, [" \N{RIGHTWARDS ARROW} ".join(both), self.setup]))
 
     @property
@@ -158,6 +162,7 @@ def _cell_of(record: Record) -> Cell:
         engine=runtime,
         threads=threads,
         key=_key(name, variant, sha256, device, requested, proven, runtime, str(threads)),
+        claimed=delegate.get("requested_only") is True,
     )
 
 

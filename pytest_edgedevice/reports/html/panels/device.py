@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_edgedevice.records import plan_of
 from pytest_edgedevice.reports.html import wording
 from pytest_edgedevice.reports.html.failures import logs as logs_of
 from pytest_edgedevice.reports.html.parts import Block, Row, Table, Value, number_value, pairs
@@ -25,6 +26,8 @@ def placement(cell: Cell) -> Iterator[Block]:
 
 
 def _placed(told: dict[str, object]) -> Table:
+    if told.get("requested_only") is True:
+        return _requested(told)
     nodes, taken = number(told.get("nodes")), number(told.get("delegated"))
     share = f"{taken:g} of {nodes:g}" if nodes is not None and taken is not None else ""
     return pairs(
@@ -35,6 +38,19 @@ def _placed(told: dict[str, object]) -> Table:
             ("Operators that it took", share),
             ("Pieces of the graph", wording.plain(told.get("partitions"))),
             ("Proof", text(told.get("evidence"))),
+        ],
+    )
+
+
+def _requested(told: dict[str, object]) -> Table:
+    return pairs(
+        "Placement",
+        [
+            ("Asked for", text(told.get("requested"))),
+            ("Proven", "nothing: the runtime takes a request and does not tell what it did"),
+            ("Requested", text(told.get("proven"))),
+            ("Planned operators", plan_of(told) or "the runtime told no plan"),
+            ("What is known", text(told.get("evidence"))),
         ],
     )
 
