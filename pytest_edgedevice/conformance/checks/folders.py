@@ -31,15 +31,15 @@ JUNK = b"This is a sentence and not a neural network. "
 LONG, DEEP = "a" * (MAX_PART_BYTES + 1), "/".join("a" * (MAX_PARTS + 1))
 
 
-@FOLDERS.check(section="load", says="An agent or engine that takes none says `model`")
+@FOLDERS.check(section="load", says="An agent that takes none says `model`")
 def not_taken(bench: Bench) -> None:
     """An agent that takes no folders says so."""
     if bench.talk().hello.get("folders") is True:
         raise NotOfferedError("it takes folders")
-    _refused(bench, ["model"], _folder({"a": JUNK}))
+    _refused(bench, ["model", "engine"], _folder({"a": JUNK}))
 
 
-@FOLDERS.check(section="load", says="An agent or engine that takes none says `model`")
+@FOLDERS.check(section="load", says="An agent that takes none says `model`")
 def no_model(bench: Bench) -> None:
     """A folder that is no model is a model error."""
     _offered(bench)

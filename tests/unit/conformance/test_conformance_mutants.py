@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_edgedevice.conformance import CHECKS, Bench, try_all
+from pytest_edgedevice.conformance.models import read_model
+from pytest_edgedevice.runners.model_content import sha256_of
 from tests.unit.conformance.mutants import Mutant
 
 if TYPE_CHECKING:
@@ -170,3 +172,85 @@ def test_what_nobody_thought_of_fails_its_check_and_no_other(tmp_path: Path, mon
     monkeypatch.setattr("pytest_edgedevice.conformance.bench.read_loaded", stumble)
     outcome = tried(tmp_path, ONE, lambda header, payload: (header, payload))
     assert outcome.came == "an answer that cannot be understood (ZeroDivisionError: by nothing)"
+
+
+STATES = "Its conditions are plain, and of known words"
+EVERYWHERE = "What it tells in one place it tells in all"
+BACKGROUND = "In the background it computes, or says why it cannot"
+STAGED = "Code around the model is timed apart, run by run"
+NO_MODEL = "A folder that is no model is a model error"
+ACTIVE = {"conditions": {"app_state": "active"}}
+BEHIND = {"conditions": {"app_state": "background"}}
+REFUSAL = {"op": "error", "kind": "background", "message": "no GPU work from the background", "tensors": []}
+
+
+def changed(**replies: dict[str, Any]) -> Any:
+    """What it says besides, by operation."""
+
+    def change(header: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        more = replies.get(header["op"], {})
+        return {**header, **more}, b"" if "kind" in more else payload
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("check", "replies", "came"),
+    [
+        (OTHERS, {"hello": {"folders": "yes"}}, '"folders": "yes"'),
+        (OTHERS, {"hello": {"conditions": []}}, '"conditions": []'),
+        (STATES, {"hello": {"conditions": {"app_state": "asleep"}}}, "'app_state' of hello: \"asleep\""),
+        (STATES, {"run": {"conditions": {"low_power_mode": 1}}}, "'low_power_mode' of run: 1"),
+        (STATES, {"measure": {"conditions": {"heat": None}}}, "'conditions' of measure"),
+        (EVERYWHERE, {"hello": ACTIVE, "facts": ACTIVE, "run": ACTIVE}, "of measure without [\"app_state\"]"),
+        (BACKGROUND, {"hello": BEHIND, "load": {**REFUSAL, "kind": "model"}}, '{"op": "error", "engine"'),
+        (BACKGROUND, {"hello": BEHIND, "run": {**REFUSAL, "kind": "model"}}, '"kind": "model"'),
+        (STAGED, {"stages": {"tensors": [{**TIMES, "shape": [15]}]}}, "where three of 5 belong"),
+        (NO_MODEL, {"error": {"kind": "internal"}}, "not an error of kind 'model'"),
+        ("A file of another size is refused", {"error": {"kind": "model"}}, "not an error of kind 'protocol'"),
+        ("Paths that leave the folder are refused", {"error": {"kind": "missing"}}, "kind 'protocol'"),
+        ("It keeps nothing when it is asked to", {"have": {"present": True}}, "for a blob that came before"),
+        (ONE, {"hello": {"op": "error", "kind": "busy", "message": "another"}}, 'it turned us away: "another"'),
+        (LOADS, {"load": {"id": 99}}, '{"op": "load", "engine"'),
+    ],
+)  # fmt: skip
+def test_what_an_app_breaks_is_told(tmp_path: Path, check: str, replies: dict[str, Any], came: str) -> None:
+    outcome = tried(tmp_path, check, changed(**replies))
+    assert (outcome.status, came in outcome.came) == ("FAILED", True), outcome
+
+
+@pytest.mark.parametrize(
+    ("check", "replies"),
+    [
+        (EVERYWHERE, dict.fromkeys(("hello", "facts", "run", "measure"), ACTIVE)),
+        (BACKGROUND, {"hello": BEHIND}),
+        ("An agent that takes no folders says so", {"hello": {"folders": False}}),
+        (BACKGROUND, {"hello": BEHIND, "load": REFUSAL}),
+        (BACKGROUND, {"hello": BEHIND, "run": REFUSAL}),
+    ],
+)
+def test_what_an_app_keeps_is_seen(tmp_path: Path, check: str, replies: dict[str, Any]) -> None:
+    assert tried(tmp_path, check, changed(**replies)).status == "ok"
+
+
+def test_negative_times_of_stages_are_told(tmp_path: Path) -> None:
+    def change(header: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        return header, struct.pack("<15q", *[-1] * 15) if header["op"] == "stages" else payload
+
+    assert tried(tmp_path, STAGED, change).came.startswith("negative times: ")
+
+
+def test_a_folder_of_the_callers_own_is_sent_and_loaded_as_one(tmp_path: Path) -> None:
+    """No engine here takes one: what it says of that is what the agent was asked."""
+    package = tmp_path / "net.mlpackage"
+    package.mkdir()
+    (package / "Manifest.json").write_bytes(b"{}")
+    (package / "empty").write_bytes(b"")
+    model = read_model(package)
+    assert (model.folder, model.sha256, model.blobs) == (True, sha256_of(package), (b"{}", b"", model.content))
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    (chosen,) = (one for one in CHECKS if one.name == ONE)
+    bench = Bench(Mutant(blobs, changed()), [model], timeout_s=PATIENCE_S, load_timeout_s=PATIENCE_S)
+    (outcome,) = try_all(bench, [chosen])
+    assert "takes no model that is a folder" in outcome.came or "is not installed" in outcome.came
