@@ -23,8 +23,14 @@ CONDITIONS = ("busy", "throttled", "hot", "battery_low", "charging", "governor")
 RULES: tuple[Rule, ...] = ("wait", "inconclusive", "ignore")
 OWN_REST = 0.1
 """What the minute's average of the load still holds of other things than our own threads."""
-_THROTTLING = ("moderate", "severe", "critical", "emergency", "shutdown")
-"""What Android calls throttling that is felt; ``light`` is not."""
+_THROTTLED = "the device was throttled"
+_HELD_BACK = (
+    ("thermal_status", ("moderate", "severe", "critical", "emergency", "shutdown"), "thermal status", _THROTTLED),
+    ("thermal_state", ("serious", "critical"), "thermal state", _THROTTLED),
+    ("app_state", ("inactive", "background"), "the app's state was", "the system held it back"),
+)
+"""Condition, its words for throttling that is felt, what it is called, and what that means. Android's ``light`` is not, nor iOS's
+``fair``; an app is held back by the system while it is not in front."""
 _SLOW_GOVERNORS = ("powersave", "conservative")
 _PI_HELD, _PI_STARVED = 0b1110, 0b1
 """Bits of a Raspberry Pi's word that are of now: clocks held down, and too low a voltage; those above are history."""
@@ -44,11 +50,13 @@ class Rules:
 
     Attributes:
         busy: Others use the processor.
-        throttled: The device holds its clocks down, to cool or for lack of power.
+        throttled: The device holds its clocks down, to cool or for lack of power; or holds back an app that is not in
+            front.
         hot: A temperature is above its limit. By itself that slows nothing: ``throttled`` says when it does.
         battery_low: Many phones save power then.
         charging: It heats; named and judged only where its rule is another than ``ignore``, as any phone on a cable is.
-        governor: The clocks' own policy keeps them below what the processor can, which is often meant.
+        governor: The clocks' own policy, or a phone's low power mode, keeps them below what the processor can, which
+            is often meant.
         max_load_per_core: Tasks for each processor, our own threads not counted. Half of them busy leaves room.
         max_cpu_pressure: Share of ten seconds in which a task waited for a processor, percent.
         max_temperature_c: Of a processor; most hold their clocks down from 80 or more.
@@ -151,9 +159,10 @@ def _busy(
 
 
 def _throttled(told: Mapping[str, Fact], when: str) -> tuple[str, bool] | None:
-    status = told.get("thermal_status")
-    if isinstance(status, str) and status in _THROTTLING:
-        return f"thermal status {status!r} {when}: the device was throttled", True
+    for name, words, what, means in _HELD_BACK:
+        status = told.get(name)
+        if isinstance(status, str) and status in words:
+            return f"{what} {status!r} {when}: {means}", True
     word = told.get("throttled")
     if not isinstance(word, str) or not re.fullmatch(r"0x[0-9a-fA-F]{1,8}", word):
         return None
@@ -197,6 +206,8 @@ def _governor(told: Mapping[str, Fact], when: str) -> tuple[str, bool] | None:
         return f"the governor {governor!r} {when}: it may have kept the clocks low", False
     if told.get("clock_limited") is True:
         return f"clocks limited below what the processor can {when}", False
+    if told.get("low_power_mode") is True:
+        return f"low power mode {when}: the device kept its clocks low", False
     return None
 
 

@@ -29,6 +29,9 @@ KNOWN = (
     "charging",
     "governor",
     "clock_limited",
+    "thermal_state",
+    "app_state",
+    "low_power_mode",
 )
 ODD = st.one_of(
     st.none(),
@@ -60,6 +63,9 @@ def test_a_busy_machine_is_named_in_words_and_numbers() -> None:
             "tasks that waited for a processor in 63.4 % of ten seconds before the run: the machine was busy",
         ),
         ({"thermal_status": "severe"}, "thermal status 'severe' before the run: the device was throttled"),
+        ({"thermal_state": "serious"}, "thermal state 'serious' before the run: the device was throttled"),
+        ({"app_state": "background"}, "the app's state was 'background' before the run: the system held it back"),
+        ({"low_power_mode": True}, "low power mode before the run: the device kept its clocks low"),
         ({"throttled": "0x4"}, "clocks held down before the run (get_throttled 0x4): the device was throttled"),
         (
             {"throttled": "0x50005"},
@@ -84,6 +90,7 @@ def test_each_condition_is_told_in_its_own_words(told: dict[str, Fact], text: st
         {"load_1min": 0.9},
         {"cpu_pressure_10s": 10.0},
         {"thermal_status": "light"},
+        {"thermal_state": "fair", "app_state": "active", "low_power_mode": False},
         {"throttled": "0x50000"},
         {"temperature_c": 80},
         {"battery_percent": 20},
