@@ -29,8 +29,10 @@ _HELD_BACK = (
     ("thermal_state", ("serious", "critical"), "thermal state", _THROTTLED),
     ("app_state", ("inactive", "background"), "the app's state was", "the system held it back"),
 )
-"""Condition, its words for throttling that is felt, what it is called, and what that means. Android's ``light`` is not, nor iOS's
-``fair``; an app is held back by the system while it is not in front."""
+"""Condition, its words for throttling that is felt, what it is called, and what that means.
+
+Android's ``light`` is not felt, nor iOS's ``fair``; the system holds an app back while it is not in front.
+"""
 _SLOW_GOVERNORS = ("powersave", "conservative")
 _PI_HELD, _PI_STARVED = 0b1110, 0b1
 """Bits of a Raspberry Pi's word that are of now: clocks held down, and too low a voltage; those above are history."""
