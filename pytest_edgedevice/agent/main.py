@@ -17,7 +17,6 @@ import queue
 import shutil
 import sys
 import threading
-import zipfile
 from typing import TYPE_CHECKING, List, NoReturn, Optional, Sequence, Union
 
 from pytest_edgedevice.agent import SENTINEL
@@ -111,10 +110,9 @@ def _keep_freed_memory() -> None:
 
 def _own_hash() -> str:
     """Hash of the zipapp this code came from; empty when it runs from a folder."""
-    if not zipfile.is_zipfile(sys.argv[0]):
-        return ""
+    archive = getattr(globals()["__loader__"], "archive", "")  # what imports from zipapps knows which it is
     try:
-        with open(sys.argv[0], "rb") as file:
+        with open(archive, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return ""

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import os
 import shutil
-import tempfile
 from typing import List, Optional, Union
 
 from pytest_edgedevice.agent.folders import MAX_MANIFEST_BYTES, SHA256, Entry, ManifestError, read_manifest, suffix_of
@@ -90,6 +89,8 @@ class Store:
         Raises:
             StoreError: ``protocol`` for a manifest that breaks a promise, ``missing`` where a blob is not here.
         """
+        import tempfile  # few models are folders
+
         entries = self._entries(self.find(sha256))
         self.drop_folder()
         try:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import os
-from typing import Any, Dict, List, Optional
+from typing import Dict, List
 
 from pytest_edgedevice.agent.engines import coreml_here
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
+from pytest_edgedevice.agent.engines.versions import version_of
 
 DISTRIBUTIONS = {
     "litert": ["ai-edge-litert", "ai-edge-litert-nightly"],
@@ -35,7 +35,7 @@ def installed() -> Dict[str, str]:
     """Engine name to version, for those whose distribution is installed here, and can run here."""
     found = {}
     for engine, names in DISTRIBUTIONS.items():
-        version = _version(names)
+        version = next(filter(None, map(version_of, names)), "")
         if version and (engine != "coreml" or coreml_here.usable()):
             found[engine] = version
     return found
@@ -104,13 +104,3 @@ def _chosen(path: str, options: LoadOptions, here: Dict[str, str]) -> str:
     if options.delegate in coreml_here.DELEGATES or (path and coreml_here.is_model(path)):
         return "coreml"
     return next((name for name in here if name != "coreml"), "litert")
-
-
-def _version(names: List[str]) -> Optional[str]:
-    for name in names:
-        try:
-            version: Any = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        return str(version)
-    return None

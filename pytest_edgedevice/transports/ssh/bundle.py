@@ -15,6 +15,8 @@ from functools import cache
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
+from pytest_edgedevice.transports.prepared import prepared
+
 # one line, without quotes, backslashes or exclamation marks inside, so that fish and csh pass it on as it is
 COMMAND = (
     "exec sh -c '"
@@ -127,19 +129,37 @@ def opening(python: str, sentinel: str, base: str, *, cache_bytes: int = 0) -> b
 @cache
 def sources() -> dict[str, str]:
     """Path in the package to source text, fit for Python 3.9."""
+    told: dict[str, str] = json.loads(_both()[0])
+    return told
+
+
+def compiled() -> bytes:
+    """The same as code, which saves a board with this very kind of Python the compiling: half of its start."""
+    return _both()[1]
+
+
+@cache
+def _both() -> tuple[bytes, bytes]:
+    texts = _as_here()
+    kept = prepared(__file__, [*texts, *texts.values()], lambda: _made(texts))
+    size = int.from_bytes(kept[:8], "little")
+    return kept[8 : 8 + size], kept[8 + size :]
+
+
+def _as_here() -> dict[str, str]:
     root = Path(__file__).parents[2]
     texts = {"pytest_edgedevice/__init__.py": "", "pytest_edgedevice/transports/__init__.py": ""}
     for pattern in PARTS:
         for path in sorted(root.glob(pattern)):
-            where = f"pytest_edgedevice/{path.relative_to(root).as_posix()}"
-            texts[where] = older(path.read_text(encoding="utf-8"))
+            texts[f"pytest_edgedevice/{path.relative_to(root).as_posix()}"] = path.read_text(encoding="utf-8")
     return texts
 
 
-@cache
-def compiled() -> bytes:
-    """The same as code, which saves a board with this very kind of Python the compiling: half of its start."""
-    return zlib.compress(marshal.dumps({where: compile(text, where, "exec") for where, text in sources().items()}), 1)
+def _made(here: dict[str, str]) -> bytes:
+    texts = {where: older(text) for where, text in here.items()}
+    told = json.dumps(texts).encode()
+    codes = {where: compile(text, where, "exec") for where, text in texts.items()}
+    return len(told).to_bytes(8, "little") + told + zlib.compress(marshal.dumps(codes), 1)
 
 
 def older(text: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
+import marshal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,10 @@ def test_the_helper_starts_from_code_or_from_its_sources(
     done = subprocess.run(["sh", "-c", COMMAND], input=sent, capture_output=True, timeout=30, check=False)
     assert b'"op":"hello"' in done.stdout
     assert done.stderr == b""
+
+
+def test_what_was_kept_is_what_would_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_bundle, "prepared", lambda _source, _parts, make: make())
+    texts, codes = ssh_bundle._both.__wrapped__()
+    assert json.loads(texts) == sources()
+    assert marshal.loads(zlib.decompress(codes)) == marshal.loads(zlib.decompress(compiled()))
