@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import EdgeDeviceError
+from pytest_edgedevice.transports.usbmux.sockets import is_served
 from pytest_edgedevice.transports.usbmux.udid import identity, plain
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ class Iphones:
     @classmethod
     def now(cls) -> Iphones:
         """Ask a usbmuxd that runs; where there is none, or no pymobiledevice3, ``doctor`` says why."""
-        from pytest_edgedevice.opening.iphones import is_served
-
         if not is_served():  # before pymobiledevice3 is imported, which takes longer than all else
             return cls(None)
         from pytest_edgedevice.transports.usbmux.transport import list_devices

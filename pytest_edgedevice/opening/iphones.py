@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.errors import ConfigError, TransportError
+from pytest_edgedevice.errors import ConfigError
 from pytest_edgedevice.opening.links import SLACK_S, asked, asked_together
 from pytest_edgedevice.spec import DeviceSpec
 from pytest_edgedevice.transports.usbmux import states
 from pytest_edgedevice.transports.usbmux.address import shown
-from pytest_edgedevice.transports.usbmux.sockets import dialled, usual_address
+from pytest_edgedevice.transports.usbmux.sockets import is_served, usual_address
 from pytest_edgedevice.transports.usbmux.udid import plain
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ KIND = "ios"
 WORDS = frozenset({"ios", "iphone"})
 """Facts that only iPhones have: for an expression that uses one it is told why there are none."""
 CONNECT_S = 20.0
-KNOCK_S = 1.0
 
 
 def reached(spec: DeviceSpec, entry: DeviceEntry | None = None) -> Candidate:
@@ -114,12 +113,3 @@ def insisted(entries: Sequence[DeviceEntry], reach: Reach, failures: Failures) -
         return found
     failed = failures.of_kind(KIND, entries)
     raise failed[0] if failed else states.not_there("", [], where=shown(usual_address()))
-
-
-def is_served() -> bool:
-    """Whether somebody listens where usbmuxd should be."""
-    try:
-        dialled(usual_address(), timeout_s=KNOCK_S).close()
-    except TransportError:
-        return False
-    return True

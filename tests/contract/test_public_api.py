@@ -140,7 +140,6 @@ def test_a_link_whose_hardware_cannot_be_told_gives_the_device_back(monkeypatch:
     [
         (7, SpecError, "a device spec is a text"),
         ("cores >= 100000", DeviceNotFoundError, r"no device matches .* local \(cores=\d+\)"),
-        ("ios:X", EdgeDeviceError, "drives this machine, boards over SSH and phones over adb"),
         ("ssh:no-such-board.invalid", TransportError, "cannot connect to no-such-board.invalid"),
     ],
 )

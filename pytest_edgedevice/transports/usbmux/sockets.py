@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MOST_TOLD_BYTES = 16 << 20
 """The longest conversation in which the library takes part: property lists of a few KiB."""
 PIECE_BYTES = 1 << 18
+KNOCK_S = 1.0
 
 
 class Bounded(socket.socket):
@@ -69,6 +70,15 @@ def dialled(address: Address, *, timeout_s: float) -> Bounded:
         made.close()
         raise
     return made
+
+
+def is_served() -> bool:
+    """Whether somebody listens where usbmuxd should be."""
+    try:
+        dialled(usual_address(), timeout_s=KNOCK_S).close()
+    except TransportError:
+        return False
+    return True
 
 
 def _looked_up(address: Address) -> tuple[int, Any]:

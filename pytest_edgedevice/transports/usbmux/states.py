@@ -1,11 +1,12 @@
-"""What can be wrong with a phone, in words for people, and the remedy for each. Pure text; opens nothing."""
+"""What can be wrong with a phone, in words for people, and the remedy for each. Texts; opens nothing."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import DeviceLostError, DeviceNotFoundError, PortRefusedError, TransportError
-from pytest_edgedevice.transports.usbmux.address import start_hint
+from pytest_edgedevice.transports.usbmux.address import REMEDY, VARIABLE, start_hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +29,10 @@ def listed(phones: Sequence[str]) -> str:
 
 def no_usbmuxd(where: str, error: OSError) -> TransportError:
     """Nobody listens where usbmuxd should."""
+    hint = f"{VARIABLE} says that it is there: {REMEDY}" if os.environ.get(VARIABLE) else start_hint()
     if isinstance(error, ConnectionRefusedError | FileNotFoundError):
-        return TransportError(f"usbmuxd at {where} does not run, and iPhones are reached through it", hint=start_hint())
-    return TransportError(f"usbmuxd at {where} cannot be reached: {error.strerror or error}", hint=start_hint())
+        return TransportError(f"usbmuxd at {where} does not run, and iPhones are reached through it", hint=hint)
+    return TransportError(f"usbmuxd at {where} cannot be reached: {error.strerror or error}", hint=hint)
 
 
 def senseless(where: str, why: object) -> TransportError:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_edgedevice import __version__
 from pytest_edgedevice.cli.checks import devices, engines, extras, host
 from pytest_edgedevice.inventory import Inventory, load_inventory
 from pytest_edgedevice.inventory.known import remember
@@ -171,15 +170,6 @@ def test_a_board_that_is_set_aside_is_told_once_it_is_known(device_file: Path) -
         note_fault("board-7", name="kitchen", reason="the link broke")
     found = next(iter(devices.check_quarantines(load_inventory(device_file.parent))))
     assert (found.status, found.hint) == ("wrong", "mend it, then: edgedevice release kitchen")
-
-
-def test_a_device_of_another_kind_is_not_driven_yet(device_file: Path) -> None:
-    device_file.write_text('[devices.phone]\nspec = "ios:R5CT"\n')
-    found = only(devices.check_named_devices, "phone", load_inventory(device_file.parent))
-    assert (found.status, found.text) == (
-        "missing",
-        f"ios:R5CT: version {__version__} drives no ios",
-    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_edgedevice.cli.checks import usbmux
 from pytest_edgedevice.inventory import Inventory
+from pytest_edgedevice.transports.usbmux import address
 from tests.unit.cli.hostile_servers import answering, flooding, silent
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def test_what_is_no_usbmuxd_is_bounded_and_told(
 
 
 def test_without_usbmuxd_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usbmux, "SOCKET", str(tmp_path / "usbmuxd"))
+    monkeypatch.setattr(address, "SOCKET", str(tmp_path / "usbmuxd"))
     found = looked_at_usbmux()
     assert (found.status, found.hint) == ("missing", "sudo apt install usbmuxd && sudo systemctl start usbmuxd")
 

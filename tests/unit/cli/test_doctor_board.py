@@ -60,7 +60,7 @@ def test_a_board_that_goes_away_meanwhile_is_a_finding(
     assert "the link broke; in the middle\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["local", "ios:R5CT", "bench"])
+@pytest.mark.parametrize("name", ["local", "bench"])
 def test_what_is_no_board_is_refused(device_file: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert main(["doctor", name]) == 1
     assert f"'{name}' is no board that is reached over SSH" in capsys.readouterr().err

@@ -49,12 +49,6 @@ def test_devices_of_the_file_are_listed_with_their_facts(device_file: Path, caps
     assert f"device file: {device_file}" in shown
 
 
-def test_a_kind_that_cannot_be_driven_says_so(device_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    device_file.write_text('[devices.phone]\nspec = "ios:R5CT"\n')
-    main(["list"])
-    assert f"phone  ios:R5CT  not usable: version {__version__}" in capsys.readouterr().out
-
-
 def test_a_phone_that_nobody_lists_is_not_asked(device_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["list"])
     assert "phone    adb:R5CT        not asked\n" in capsys.readouterr().out

@@ -56,12 +56,6 @@ def test_who_knows_the_nearest_name(device_file: Path, capsys: pytest.CaptureFix
     assert shown.out == ""
 
 
-def test_who_cannot_tell_of_a_kind_that_cannot_be_driven(device_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    device_file.write_text('[devices.phone]\nspec = "ios:R5CT"\n')
-    assert main(["who", "phone"]) == 1
-    assert "'phone' is not usable: version" in capsys.readouterr().err
-
-
 def test_the_device_file_can_be_named(device_file: Path, tmp_path: Path) -> None:
     device_file.rename(tmp_path / "lab.toml")
     assert main(["who", "bench", "--config", "lab.toml"]) == 0
