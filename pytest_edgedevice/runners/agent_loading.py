@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_edgedevice.agent.engines.coreml_here import DELEGATES as CORE_ML
 from pytest_edgedevice.errors import DelegateError, DelegateImpossibleError, EdgeDeviceError, ModelError
 from pytest_edgedevice.runners.agent_backend import AgentBackend
 from pytest_edgedevice.runners.loaded import LoadedModel
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.runners.client import AgentClient
     from pytest_edgedevice.transports.base import Pushed
     from pytest_edgedevice.values import Placement
+
+WHERE_CORE_ML_IS = "Core ML is on Macs, with pip install 'pytest-edgedevice[coreml]', and in an app on an iPhone"
 
 
 def load_there(client: AgentClient, site: Site, request: LoadRequest, *, pushed: Pushed, engine: str) -> LoadedModel:
@@ -110,7 +113,8 @@ def check_offered(hello: Mapping[str, Any], delegate: str, *, name: str) -> None
         return
     raise DelegateImpossibleError(
         f"delegate {delegate!r} cannot be had on {name}: its agent, with {_engines(hello)}, offers"
-        f" {printable(', '.join(offered))[:200] or 'none'}"
+        f" {printable(', '.join(offered))[:200] or 'none'}",
+        hint=WHERE_CORE_ML_IS if delegate in CORE_ML else "",
     )
 
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.standins.coremltools.specification import PACKAGED, START
-
 FOLDER = Path(__file__).parent
-"""To be put on a path of Python's."""
+"""To be put on a path of Python's; what lies there is not imported as part of the tests."""
+START, PACKAGED = b"\x08\x04\x12", "Data/com.apple.CoreML/model.mlmodel"
+"""As in the stand-in's ``specification``."""
 
 
 def array(name: str, dtype: str = "float32", shape: tuple[int, ...] | None = (1, 4), **more: Any) -> dict[str, Any]:

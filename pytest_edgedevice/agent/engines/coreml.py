@@ -168,4 +168,6 @@ def _refusal(what: str, error: Exception) -> EngineError:
     said = " ".join(str(error).split())[:MOST_SAID] or type(error).__name__
     if BACKGROUND.search(said):
         return EngineError("background", f"{what}: {said}")
-    return EngineError("delegate" if "CPU_AND_NE" in said else "model", f"{what}: {said}")
+    if "CPU_AND_NE" in said:
+        return EngineError("delegate", f"the Neural Engine cannot be asked for here: {said}")
+    return EngineError("model", f"{what}: {said}")

@@ -15,19 +15,8 @@ if TYPE_CHECKING:
     from pytest_edgedevice.reports.html.metrics import Metric
 
 MOST_ROWS, MOST_COLUMNS = 300, 40
-DELEGATES = {
-    "cpu",
-    "xnnpack",
-    "reference",
-    "gpu",
-    "npu",
-    "nnapi",
-    "cpu_only",
-    "cpu_and_gpu",
-    "cpu_and_ne",
-    "all",
-    "coreml",
-}
+DELEGATES = {"cpu", "xnnpack", "reference", "gpu", "npu", "nnapi",
+             "cpu_only", "cpu_and_gpu", "cpu_and_ne", "all", "coreml"}  # fmt: skip
 """Words in a test's parameters that name a delegate, besides those that any cell has."""
 Key = tuple[str, str]
 
