@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from pytest_edgedevice.cli.text import printable
 from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.history.choosing import find_folder
 from pytest_edgedevice.history.index import History
+from pytest_edgedevice.history.otava import CONFIG, write_series
 from pytest_edgedevice.history.trends import Trend, trends_of
 from pytest_edgedevice.reports.figures import sparkline, value_text
 
@@ -42,19 +44,31 @@ class Wish:
     last: int
 
 
-def trend(wish: Wish, *, folder: Path | None, as_json: bool) -> bool:
+def trend(wish: Wish, *, folder: Path | None, otava: Path | None, as_json: bool) -> bool:
     """Print it; whether the newest run is no regression anywhere.
+
+    Args:
+        wish: What to show.
+        folder: Of the history; None searches for it.
+        otava: Folder for Otava's files of all runs; None writes none.
+        as_json: Print one JSON object instead of text.
 
     Raises:
         UsageError: There is no history, or nothing in it fits.
-        InfraError: It cannot be read.
+        InfraError: It cannot be read, or a file cannot be written.
     """
     with History(folder or find_folder(Path.cwd())) as history:
         found = _found(history, wish)
+        commits = {run.id: run.commit for run in history.runs()}
+    series = list(write_series(found, commits, otava)) if otava else []
     if as_json:
-        print(json.dumps({"schema": SCHEMA, "trends": [_plain(one, wish.last) for one in found]}, allow_nan=False))
+        told = {"schema": SCHEMA, "trends": [_plain(one, wish.last) for one in found], "series": series}
+        print(json.dumps(told, allow_nan=False))
     else:
         print("\n\n".join("\n".join(_block(one, wish.last)) for one in found))
+        if otava:
+            config = shlex.quote(str(otava / CONFIG))
+            print(f"\nlook for change points: otava analyze --config-file {printable(config)} {' '.join(series)}")
     return not any(one.regressed for one in found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from pytest_edgedevice.cli.arguments import FINE, WRONG, add_history, add_json
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", metavar="NAME", default="p95", help=sentence)
     parser.add_argument("--last", metavar="N", type=_runs, default=20, help="runs to show (20)")
     sentence = "exit with 1 when the newest run is worse than the median of those before it, beyond their noise"
+    parser.add_argument("--otava", metavar="FOLDER", type=Path, help="write all runs for Apache Otava, see the README")
     parser.add_argument("--fail", action="store_true", help=sentence)
 
 
@@ -30,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_edgedevice.cli.trend import Wish, trend
 
     wish = Wish(options.model, options.metric, options.device, options.delegate, options.last)
-    fine = trend(wish, folder=options.history, as_json=options.json)
+    fine = trend(wish, folder=options.history, otava=options.otava, as_json=options.json)
     return WRONG if options.fail and not fine else FINE
 
 

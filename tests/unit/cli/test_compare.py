@@ -164,6 +164,35 @@ def test_a_trend_that_ends_in_a_regression_says_so(capsys: pytest.CaptureFixture
     assert (found["regressed"], len(found["past"]), found["usual"]["runs"]) == (True, 13, 12)
 
 
+@pytest.mark.usefixtures("past")
+def test_a_trend_for_otava_is_a_table_of_all_runs_and_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = told(capsys, "trend", "m.tflite", "--metric", "p50", "--last", "2", "--otava", "o u/t")
+    name = "m-tflite-float32-kitchen-cpu-p50-ms"
+    assert code == 0
+    assert out.splitlines()[-1] == f"look for change points: otava analyze --config-file 'o u/t/otava.yaml' {name}"
+    lines = Path(f"o u/t/{name}.csv").read_text().splitlines()
+    assert lines[:2] == ["time,commit,run,p50_ms", "2026-01-01T00:00:00.000+00:00,c0ffee,run00,2.0"]
+    assert len(lines) == 13
+    (test,) = json.loads(Path("o u/t/otava.yaml").read_text())["tests"].values()
+    assert test["metrics"] == {"p50_ms": {"direction": -1}}
+
+
+def test_series_for_otava_have_names_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    run("a", latency(model="../ä.tflite"), latency(model="../ö.tflite"), latency(model="../o\n.tflite"))
+    _, out, _ = told(capsys, "trend", "../", "--otava", "out", "--json")
+    rest = "tflite-float32-kitchen-cpu-p95-ms"
+    assert json.loads(out)["series"] == [rest, f"{rest}-2", f"o-{rest}"]
+    assert len(list(Path("out").iterdir())) == 4
+
+
+def test_a_folder_for_otava_that_cannot_be_made_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    run("a", latency())
+    Path("out").write_text("mine")
+    code, _, err = told(capsys, "trend", "m.tflite", "--otava", "out")
+    assert code == 1
+    assert "cannot write" in err
+
+
 def test_a_young_history_says_that_it_knows_no_noise(capsys: pytest.CaptureFixture[str]) -> None:
     run("a", close(0.0))
     assert "the first run; nothing to hold it against" in told(capsys, "trend", "m", "--metric", "error")[1]
