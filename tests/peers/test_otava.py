@@ -27,7 +27,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder, chance = tmp_path_factory.mktemp("otava"), random.Random(8)
     for place in range(RUNS):
         slower = 1.2 if place >= CHANGED else 1.0
-        told = {"time": f"2026-01-{1 + place // 2:02}T{12 * (place % 2):02}:00:00.000+00:00", "run": f"run{place:02}"}
+        told: dict[str, Any] = {
+            "time": f"2026-01-{1 + place // 2:02}T{12 * (place % 2):02}:00:00.000+00:00",
+            "run": f"run{place:02}",
+        }
         records = [
             latency(2.0, 3.0 * slower * chance.gauss(1, 0.01), model="a_slower.tflite", **told),
             latency(2.0, 3.0 * chance.gauss(1, 0.01), model="a_steady.tflite", **told),
@@ -37,7 +40,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         remember(folder, records)
     assert main(["trend", "a_", "--history", str(folder), "--otava", str(folder / "out")]) == 0
     config, names = folder / "out" / "otava.yaml", [path.stem for path in sorted((folder / "out").glob("*.csv"))]
-    asked = [OTAVA, "analyze", "--config-file", config, *names, "--output", "json", "--since", "2026-01-01"]
+    asked = [str(OTAVA), "analyze", "--config-file", str(config), *names, "--output", "json", "--since", "2026-01-01"]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=True)
     return {name: changes for line in done.stdout.splitlines() for name, changes in json.loads(line).items()}
 
