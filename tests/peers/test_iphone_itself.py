@@ -90,6 +90,24 @@ def test_pymobiledevice3_reads_whether_developer_mode_is_on(bus: SimulatedPhones
     assert asked(lambda client: client.get_developer_mode_status()) is on
 
 
+def test_a_phone_before_developer_mode_knows_nothing_of_it(bus: SimulatedPhones, asked: Any) -> None:
+    from pymobiledevice3.exceptions import MissingValueError
+
+    bus.attach(version="15.8.3")
+    with pytest.raises(MissingValueError):
+        asked(lambda client: client.get_value("com.apple.security.mac.amfi", "DeveloperModeStatus"))
+
+
+def test_pymobiledevice3_finds_the_pairing_of_a_phone_whose_number_has_no_dash(
+    bus: SimulatedPhones, asked: Any
+) -> None:
+    async def ask(client: UsbmuxLockdownClient) -> tuple[object, ...]:
+        return client.paired, client.identifier, client.udid
+
+    bus.attach(udid="00008130-001A2B3C4D5E6F70", serial="00008130001A2B3C4D5E6F70")
+    assert asked(ask) == (True, "00008130001A2B3C4D5E6F70", "00008130-001A2B3C4D5E6F70")
+
+
 def test_a_phone_that_is_not_paired_tells_pymobiledevice3_only_what_is_public(bus: SimulatedPhones, asked: Any) -> None:
     from pymobiledevice3.exceptions import GetProhibitedError
 

@@ -35,7 +35,7 @@ class SimulatedPhones:
         address: ``127.0.0.1:PORT``, for USBMUXD_SOCKET_ADDRESS.
         path: The unix socket; libusbmuxd and go-ios want ``UNIX:`` or ``unix://`` before it.
         faults: What it does instead of answering, by the type of the message.
-        pair_records: What it keeps of the phones that trust this computer, by their numbers.
+        pair_records: What it keeps of the phones that trust this computer, by their serials.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class SimulatedPhones:
         """
         phone = Phone(udid or UDID.format(self._last_number + 1), self, **what)
         if phone.record is not None:
-            self.pair_records[phone.udid] = plistlib.dumps(phone.record)
+            self.pair_records[phone.serial] = plistlib.dumps(phone.record)
         self.plug_in(phone)
         return phone
 
@@ -96,11 +96,11 @@ class SimulatedPhones:
         """The phone that has this number now."""
         return next((phone for one, phone, _ in self.numbered() if one == number), None)
 
-    def save_pair_record(self, udid: str, record: bytes) -> None:
+    def save_pair_record(self, serial: str, record: bytes) -> None:
         """Keep the record by which a phone trusts this computer, and tell listeners."""
-        self.pair_records[udid] = record
+        self.pair_records[serial] = record
         with self._lock:
-            for number, _, _ in [one for one in self.numbered() if one[1].udid == udid]:
+            for number, _, _ in [one for one in self.numbered() if one[1].serial == serial]:
                 self._tell({"DeviceID": number, "MessageType": "Paired"}, self._listening)
 
     def listen(self, client: socket.socket) -> None:

@@ -106,7 +106,7 @@ def result(number: int) -> Plist:
 
 def attached(number: int, phone: Phone, connection: str) -> Plist:
     """What is said of a phone that is there."""
-    properties: dict[str, Any] = {"ConnectionType": connection, "DeviceID": number, "SerialNumber": phone.udid}
+    properties: dict[str, Any] = {"ConnectionType": connection, "DeviceID": number, "SerialNumber": phone.serial}
     if connection == "USB":
         properties |= {"ConnectionSpeed": 480_000_000, "LocationID": number << 16, "ProductID": 0x12A8}
     else:

@@ -41,6 +41,7 @@ class Phone:
         battery: Charge in percent.
         ports: What is behind its ports: an address of this machine, or a function that gets the connection.
         connections: How it is connected: "USB", "Network" or both.
+        serial: Its number as usbmuxd spells it, where that is another way: some leave out the dash.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class Phone:
         battery: float = 80.0,
         ports: Mapping[int, tuple[str, int] | Answering] | None = None,
         connections: tuple[str, ...] = ("USB",),
+        serial: str = "",
     ) -> None:
         self.bus, self.udid, self.pairing, self.locked = bus, udid, pairing, locked
         self.developer_mode, self.battery, self.charging = developer_mode, battery, True
         self.ports: dict[int, tuple[str, int] | Answering] = dict(ports or {})
-        self.connections = connections
+        self.connections, self.serial = connections, serial or udid
         self.faults: dict[str, Disorder] = {}
         self.key = new_key()
         self.values: dict[str, Any] = public_values(udid, name=name, product=product, version=version)

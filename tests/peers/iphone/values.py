@@ -13,6 +13,9 @@ INTERNATIONAL = "com.apple.international"
 ONLY_BY_KEY = {AMFI}
 """Domains that are empty for who asks for all of it."""
 
+FIRST_WITH_DEVELOPER_MODE = 16
+"""Version of iOS."""
+
 
 def public_values(udid: str, *, name: str, product: str, version: str) -> dict[str, Any]:
     """What it tells everybody who asks, of no particular domain."""
@@ -75,6 +78,8 @@ def domain_values(phone: Phone, domain: str) -> dict[str, Any]:
         DISK: {"TotalDiskCapacity": 256 << 30, "TotalDataAvailable": 100 << 30},
         INTERNATIONAL: {"Language": "en", "Locale": "en_DE"},
     }
+    if int(str(phone.values["ProductVersion"]).split(".")[0]) < FIRST_WITH_DEVELOPER_MODE:
+        del known[AMFI]
     return known.get(domain, {})
 
 
