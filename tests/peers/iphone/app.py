@@ -14,8 +14,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,9 +50,18 @@ class App:
         return self.at("right")
 
     @property
+    def number(self) -> int:
+        """Of its process; each conversation is a child of it."""
+        return self._process.pid
+
+    @property
     def command(self) -> list[str]:
         """What starts it elsewhere; it stays until it is killed."""
         return self._command("alone", "right")
+
+    def kept(self) -> list[str]:
+        """What lies in its folder of what hosts have sent it."""
+        return [str(path) for path in self._folder.rglob("*") if path.name != STATE]
 
     def at(self, fault: str) -> tuple[str, int]:
         """Where the app with this fault listens."""
@@ -76,6 +87,21 @@ class App:
         """End at once, with all that it does, as the system ends apps."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate(timeout=PATIENCE_S)
+        self._wait_until_refused()
+
+    def _wait_until_refused(self) -> None:
+        """Conversations die a little later than the app, and have its listener until then."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                socket.create_connection(self.address, timeout=PATIENCE_S).close()
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:
+                pass
+            if time.monotonic() > deadline:
+                raise TimeoutError("somebody still listens for the app that was closed")
+            time.sleep(0.01)
 
     def suspend(self) -> None:
         """Do nothing from now on."""
