@@ -16,7 +16,8 @@ DEVICE_TEST = "def test_a(edge_device): pass\ndef test_b(edge_device): pass"
 
 # option, bad value, what the text must say it may be
 BAD = [
-    ("--edge-delegate", "warp", "one of default, cpu, xnnpack, reference, gpu, npu, nnapi, external:PATH"),
+    ("--edge-delegate", "warp", "one of default, cpu, xnnpack, reference, gpu, npu, nnapi, cpu_only,"),
+    ("--edge-delegate", "warp", "cpu_and_gpu, cpu_and_ne, all, coreml, external:PATH"),
     ("--edge-delegate", "external:", "external:PATH"),
     ("--edge-engine", "torch", "one of litert, tflite"),
     ("--edge-threads", "0", "a whole number from 1 to 1024"),
@@ -86,7 +87,7 @@ def test_a_bad_value_names_the_option_and_what_it_may_be(
 
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
-    [("edge_wait", "long", "seconds"), ("edge_delegate", "warp", "cpu"), ("edge_report", "pdf=x", "json=PATH")],
+    [("edge_wait", "long", "seconds"), ("edge_delegate", "warp", "xnnpack"), ("edge_report", "pdf=x", "json=PATH")],
 )
 def test_a_bad_value_in_the_ini_file_names_the_key(
     pytester: pytest.Pytester, key: str, value: str, allowed: str

@@ -93,7 +93,7 @@ def test_a_check_that_fails_is_a_finding_and_the_others_go_on(
 
 def test_every_subject_that_is_promised_is_looked_at(healthy: None) -> None:
     subjects = {one.about for one in doctor.examine(None)}
-    promised = {"pytest", "litert", "xnnpack", "locks", "adb", "ios", "onnx", "report", "ssh", "usbmux"}
+    promised = {"pytest", "litert", "coreml", "xnnpack", "locks", "adb", "ios", "onnx", "report", "ssh", "usbmux"}
     assert subjects >= promised | {"leftovers", "quarantine", "adb server", "temp folder"}
     assert len(CHECKS) == len(set(CHECKS))
 
