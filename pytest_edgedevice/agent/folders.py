@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Iterable, List, NamedTuple, Sequence, Set
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set
 
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_FILES = 10_000
@@ -32,23 +32,32 @@ class Entry(NamedTuple):
     size: int
 
 
-def encode_manifest(entries: Iterable[Entry]) -> bytes:
-    """The one manifest of these files, whatever their order.
+class Manifest(NamedTuple):
+    """What is in a model folder: its files, and the folders in it that hold nothing."""
+
+    files: List[Entry]
+    empty: List[str]
+
+
+def encode_manifest(files: Iterable[Entry], empty: Iterable[str] = ()) -> bytes:
+    """The one manifest of these files and empty folders, whatever their order.
 
     Raises:
-        ManifestError: A file has a path that cannot be told, or there are too many.
+        ManifestError: One has a path that cannot be told, or there are too many.
     """
-    ordered = sorted(entries)
-    _check(ordered)
-    files = [entry._asdict() for entry in ordered]
-    content = json.dumps({KEY: VERSION, "files": files}, separators=(",", ":")).encode("ascii")
+    manifest = Manifest(sorted(files), sorted(empty))
+    _check(manifest)
+    told: Dict[str, Any] = {KEY: VERSION, "files": [entry._asdict() for entry in manifest.files]}
+    if manifest.empty:
+        told["folders"] = manifest.empty
+    content = json.dumps(told, separators=(",", ":")).encode("ascii")
     if len(content) > MAX_MANIFEST_BYTES:
         raise ManifestError(f"its manifest has {len(content)} bytes, over the limit of {MAX_MANIFEST_BYTES}")
     return content
 
 
-def read_manifest(content: bytes) -> List[Entry]:
-    """The files that a manifest lists, every promise about them checked.
+def read_manifest(content: bytes) -> Manifest:
+    """What a manifest lists, every promise about it checked.
 
     Raises:
         ManifestError: It breaks one.
@@ -61,14 +70,16 @@ def read_manifest(content: bytes) -> List[Entry]:
         raise ManifestError(f"the manifest is not JSON: {str(error)[:200]}") from None
     if not isinstance(told, dict) or type(told.get(KEY)) is not int or told[KEY] != VERSION:
         raise ManifestError(f"the blob is no manifest of a folder: it has no {KEY!r} of {VERSION}")
-    files = told.get("files")
-    if not isinstance(files, list):
-        raise ManifestError("the manifest has no list 'files'")
-    if len(files) > MAX_FILES:
-        raise ManifestError(f"the manifest has {len(files)} files, over the limit of {MAX_FILES}")
-    entries = [_entry(one) for one in files]
-    _check(entries)
-    return entries
+    files, empty = told.get("files"), told.get("folders", [])
+    if not isinstance(files, list) or not isinstance(empty, list):
+        raise ManifestError("the manifest has no list 'files', or 'folders' is none")
+    if len(files) + len(empty) > MAX_FILES:
+        raise ManifestError(f"the manifest has {len(files) + len(empty)} entries, over the limit of {MAX_FILES}")
+    if not all(isinstance(one, str) for one in empty):
+        raise ManifestError("a folder of the manifest has no path")
+    manifest = Manifest([_entry(one) for one in files], empty)
+    _check(manifest)
+    return manifest
 
 
 def suffix_of(paths: Iterable[str]) -> str:
@@ -90,20 +101,33 @@ def _entry(told: Any) -> Entry:
     return Entry(path, sha256, size)
 
 
-def _check(entries: Sequence[Entry]) -> None:
-    if not 0 < len(entries) <= MAX_FILES:
-        raise ManifestError(f"a model folder has 1 to {MAX_FILES} files, not {len(entries)}")
-    folders: Set[str] = set()
+def _check(manifest: Manifest) -> None:
+    paths = [entry.path for entry in manifest.files]
+    if not paths or len(paths) + len(manifest.empty) > MAX_FILES:
+        raise ManifestError(f"a model folder has 1 to {MAX_FILES} files and empty folders, not {len(paths)}")
+    parents = _parents(paths) | _parents(manifest.empty)
+    for path in (*paths, *manifest.empty):
+        if path in parents:
+            raise ManifestError(f"{path[:80]!r} is a file, or empty, and a folder of others at once")
+    if both := set(paths).intersection(manifest.empty):
+        raise ManifestError(f"{min(both)[:80]!r} is a file and a folder at once")
+
+
+def _parents(paths: Sequence[str]) -> Set[str]:
+    """Every folder that these paths lie in.
+
+    Raises:
+        ManifestError: They do not rise, or one is no path below a folder.
+    """
+    found: Set[str] = set()
     last = ""
-    for entry in entries:
-        parts = _parts(entry.path)
-        if entry.path <= last:  # code points and bytes of UTF-8 have one order
-            raise ManifestError(f"{entry.path[:80]!r} comes twice, or not in the order of the paths")
-        last = entry.path
-        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
-    for entry in entries:
-        if entry.path in folders:
-            raise ManifestError(f"{entry.path[:80]!r} is a file and a folder at once")
+    for path in paths:
+        parts = _parts(path)
+        if path <= last:  # code points and bytes of UTF-8 have one order
+            raise ManifestError(f"{path[:80]!r} comes twice, or not in the order of the paths")
+        last = path
+        found.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    return found
 
 
 def _parts(path: str) -> List[str]:

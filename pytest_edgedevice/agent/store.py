@@ -10,9 +10,17 @@ import errno
 import hashlib
 import os
 import shutil
-from typing import List, Optional, Union
+from typing import Optional, Union
 
-from pytest_edgedevice.agent.folders import MAX_MANIFEST_BYTES, SHA256, Entry, ManifestError, read_manifest, suffix_of
+from pytest_edgedevice.agent.folders import (
+    MAX_MANIFEST_BYTES,
+    SHA256,
+    Entry,
+    Manifest,
+    ManifestError,
+    read_manifest,
+    suffix_of,
+)
 
 
 class StoreError(Exception):
@@ -91,13 +99,15 @@ class Store:
         """
         import tempfile  # few models are folders
 
-        entries = self._entries(self.find(sha256))
+        files, empty = self._manifest(self.find(sha256))
         self.drop_folder()
         try:
             self._built = tempfile.mkdtemp(prefix=f"{sha256}.", dir=self.folder)
-            root = os.path.join(self._built, "model" + suffix_of(entry.path for entry in entries))
-            for entry in entries:
+            root = os.path.join(self._built, "model" + suffix_of(entry.path for entry in files))
+            for entry in files:
                 self._take(entry, os.path.join(root, *entry.path.split("/")))
+            for path in empty:
+                os.makedirs(os.path.join(root, *path.split("/")))
         except OSError as error:
             self.drop_folder()
             if isinstance(error, (FileExistsError, NotADirectoryError)):  # this system takes two of them for one
@@ -105,19 +115,19 @@ class Store:
             raise _unwritten("cannot build the model's folder", error) from error
         return root
 
-    def _entries(self, manifest: str) -> List[Entry]:
+    def _manifest(self, path: str) -> Manifest:
         """What a manifest lists, all of it here: nothing is written for one of which something is wrong."""
-        with open(manifest, "rb") as file:
+        with open(path, "rb") as file:
             content = file.read(MAX_MANIFEST_BYTES + 1)
         try:
-            entries = read_manifest(content)
+            manifest = read_manifest(content)
         except ManifestError as error:
             raise StoreError("protocol", str(error)) from error
-        for entry in entries:
+        for entry in manifest.files:
             size = os.path.getsize(self.find(entry.sha256))
             if size != entry.size:
                 raise StoreError("protocol", f"{entry.path[:80]!r} has {entry.size} bytes, and its blob {size}")
-        return entries
+        return manifest
 
     def _take(self, entry: Entry, target: str) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)

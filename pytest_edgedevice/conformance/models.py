@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.agent.folders import Entry
 from pytest_edgedevice.agent.wire import ITEM_BYTES, describe
-from pytest_edgedevice.runners.model_content import manifest_of, parts_of
+from pytest_edgedevice.runners.model_content import look_into
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +64,10 @@ def read_model(path: Path) -> Model:
     """
     if not path.is_dir():
         return Model(path.name, path.read_bytes())
-    files = {part.path: part.file.read_bytes() for part in parts_of(path)}
-    entries = [Entry(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()]
-    return Model(path.name, manifest_of(path, entries), folder=True, files=tuple(files.values()))
+    found = look_into(path)
+    files = tuple(part.file.read_bytes() for part in found.parts)
+    manifest = found.manifest([(hashlib.sha256(content).hexdigest(), len(content)) for content in files])
+    return Model(path.name, manifest, folder=True, files=files)
 
 
 def built_in(name: str) -> Model:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_edgedevice.errors import DelegateError, InputError, ModelError
 from pytest_edgedevice.given import is_number, shown
-from pytest_edgedevice.runners.model_content import is_model_folder, parts_of
+from pytest_edgedevice.runners.model_content import is_model_folder, look_into
 
 DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi",
              "cpu_only", "cpu_and_gpu", "cpu_and_ne", "all", "coreml")  # fmt: skip
@@ -26,7 +26,7 @@ def model_file(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"a model is named by its path, not by {type(path).__name__}")
     source = Path(path)
     if is_model_folder(source):
-        parts_of(source)
+        look_into(source)
         return source
     if not source.is_file():
         what = "is a folder" if source.is_dir() else "is no regular file" if source.exists() else "does not exist"

@@ -10,15 +10,21 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_edgedevice.agent.folders import MAX_FILES, Entry, ManifestError, encode_manifest
 from pytest_edgedevice.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SUFFIXES = (".mlpackage", ".mlmodelc")
 MARKS = ("Manifest.json", "coremldata.bin")
 """Either is at the top of a Core ML model that has another name."""
 OF_THE_FINDER = ".DS_Store"
 """Left in any folder that somebody looked at on a Mac; no part of a model."""
+MOST_FOUND = 2 * MAX_FILES
+"""Files and folders that are looked at before that is too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,58 +57,85 @@ def is_model(path: Path) -> bool:
         return False
 
 
-def parts_of(folder: Path) -> tuple[Part, ...]:
-    """The files of a model folder, by path.
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder as it was found.
+
+    Attributes:
+        path: Where it is.
+        parts: Its files, by path.
+        empty: The folders in it that hold nothing, which Core ML misses where they are not there.
+    """
+
+    path: Path
+    parts: tuple[Part, ...]
+    empty: tuple[str, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files together."""
+        return sum(part.seen[0] for part in self.parts)
+
+    def manifest(self, known: Sequence[tuple[str, int]]) -> bytes:
+        """Its manifest.
+
+        Args:
+            known: Hash and size of each part, as they were read.
+
+        Raises:
+            ModelError: Something in it has a name that cannot be told to every device.
+        """
+        entries = [Entry(part.path, *told) for part, told in zip(self.parts, known, strict=True)]
+        try:
+            return encode_manifest(entries, self.empty)
+        except ManifestError as error:
+            raise ModelError(f"model {str(self.path)!r} cannot be sent: {error}") from error
+
+
+def look_into(folder: Path) -> ModelFolder:
+    """What a model folder holds.
 
     Raises:
         ModelError: It holds something that is no plain file, or too much.
     """
+    parts: list[Part] = []
+    empty: list[str] = []
+    waiting = [folder]
     try:
-        found = tuple(sorted(_walk(folder, folder), key=lambda part: part.path))
+        while waiting and len(parts) + len(empty) + len(waiting) <= MOST_FOUND:
+            here = waiting.pop()
+            files, folders = _look(here, folder)
+            parts += files
+            waiting += folders
+            if not files and not folders:
+                empty.append(here.relative_to(folder).as_posix())
     except OSError as error:
         raise ModelError(f"model {str(folder)!r} cannot be read: {error.strerror or error}") from error
-    if not found:
+    if waiting or len(parts) + len(empty) > MAX_FILES:
+        raise ModelError(f"model {str(folder)!r} has over {MAX_FILES} files or folders, more than a model may have")
+    if not parts:
         raise ModelError(f"model {str(folder)!r} is a folder without a file in it")
-    return found
+    return ModelFolder(folder, tuple(sorted(parts, key=lambda part: part.path)), tuple(sorted(empty)))
 
 
-def _walk(folder: Path, top: Path) -> list[Part]:
-    found: list[Part] = []
-    waiting = [folder]
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                path = Path(entry.path)
-                if entry.name == OF_THE_FINDER:
-                    continue
-                told = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(told.st_mode):
-                    waiting.append(path)
-                    continue
-                if not stat.S_ISREG(told.st_mode):
-                    what = "a symbolic link" if stat.S_ISLNK(told.st_mode) else "no regular file"
-                    raise ModelError(
-                        f"model {str(top)!r} cannot be sent: {path.relative_to(top).as_posix()!r} in it is {what}",
-                        hint="put the file itself there",
-                    )
-                found.append(Part(path.relative_to(top).as_posix(), path, (told.st_size, told.st_mtime_ns)))
-        if len(found) + len(waiting) > 2 * MAX_FILES:
-            break
-    if len(found) > MAX_FILES or waiting:
-        raise ModelError(f"model {str(top)!r} has over {MAX_FILES} files or folders, more than a model folder may have")
-    return found
-
-
-def manifest_of(folder: Path, entries: list[Entry]) -> bytes:
-    """The manifest of a folder's files.
-
-    Raises:
-        ModelError: A file in it has a name that cannot be told to every device.
-    """
-    try:
-        return encode_manifest(entries)
-    except ManifestError as error:
-        raise ModelError(f"model {str(folder)!r} cannot be sent: {error}") from error
+def _look(folder: Path, top: Path) -> tuple[list[Part], list[Path]]:
+    """Files and folders in one folder."""
+    files, folders = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            told = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(told.st_mode):
+                folders.append(path)
+            elif not stat.S_ISREG(told.st_mode):
+                what = "a symbolic link" if stat.S_ISLNK(told.st_mode) else "no regular file"
+                raise ModelError(
+                    f"model {str(top)!r} cannot be sent: {path.relative_to(top).as_posix()!r} in it is {what}",
+                    hint="put the file itself there",
+                )
+            elif entry.name != OF_THE_FINDER:
+                files.append(Part(path.relative_to(top).as_posix(), path, (told.st_size, told.st_mtime_ns)))
+    return files, folders
 
 
 def sha256_of(path: Path) -> str:
@@ -114,8 +147,9 @@ def sha256_of(path: Path) -> str:
     """
     if not path.is_dir():
         return _file_sha256(path)
-    entries = [Entry(part.path, _file_sha256(part.file), part.seen[0]) for part in parts_of(path)]
-    return hashlib.sha256(manifest_of(path, entries)).hexdigest()
+    found = look_into(path)
+    known = [(_file_sha256(part.file), part.seen[0]) for part in found.parts]
+    return hashlib.sha256(found.manifest(known)).hexdigest()
 
 
 def size_of(path: Path) -> int:
@@ -125,7 +159,7 @@ def size_of(path: Path) -> int:
         ModelError: A folder that cannot be sent.
         OSError: It cannot be looked at.
     """
-    return sum(part.seen[0] for part in parts_of(path)) if path.is_dir() else path.stat().st_size
+    return look_into(path).size_bytes if path.is_dir() else path.stat().st_size
 
 
 def _file_sha256(path: Path) -> str:

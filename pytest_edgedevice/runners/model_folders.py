@@ -6,16 +6,18 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.agent.folders import Entry
 from pytest_edgedevice.errors import ModelError, TransportError
-from pytest_edgedevice.runners.model_content import manifest_of, parts_of
+from pytest_edgedevice.runners.model_content import look_into
 from pytest_edgedevice.transports.base import Pushed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_edgedevice.runners.model_content import Part
+    from pytest_edgedevice.runners.model_content import ModelFolder
     from pytest_edgedevice.transports.base import Transport
+
+MOST_NAMED = 3
 
 
 def push_model(link: Transport, source: Path, *, timeout_s: float) -> Pushed:
@@ -28,27 +30,31 @@ def push_model(link: Transport, source: Path, *, timeout_s: float) -> Pushed:
     if not source.is_dir():
         return link.push(source, timeout_s=timeout_s)
     deadline = time.monotonic() + timeout_s
-    parts = parts_of(source)
-    pushed = link.push_all([part.file for part in parts], timeout_s=timeout_s)
-    entries = [Entry(part.path, one.sha256, one.size_bytes) for part, one in zip(parts, pushed, strict=True)]
-    refuse_change(source, parts)
-    manifest = manifest_of(source, entries)
+    found = look_into(source)
+    pushed = link.push_all([part.file for part in found.parts], timeout_s=timeout_s)
+    refuse_change(found, [one.size_bytes for one in pushed])
+    manifest = found.manifest([(one.sha256, one.size_bytes) for one in pushed])
     link.place(manifest, timeout_s=max(deadline - time.monotonic(), 0))
     sizes = (sum(one.size_bytes for one in pushed), sum(one.sent_bytes for one in pushed))
     return Pushed(hashlib.sha256(manifest).hexdigest(), *sizes)
 
 
-def refuse_change(source: Path, parts: tuple[Part, ...]) -> None:
-    """See to it that what was sent is one state of the folder.
+def refuse_change(found: ModelFolder, sizes: Sequence[int]) -> None:
+    """See to it that what was read is one state of the folder.
+
+    Args:
+        found: The folder before it was read.
+        sizes: How many bytes were read of each part.
 
     Raises:
-        TransportError: It changed since its files were listed.
+        TransportError: It has changed since.
     """
-    now = parts_of(source)
-    if now != parts:
-        changed = sorted({part.path for part in set(now) ^ set(parts)})
-        named = ", ".join(map(repr, changed[:3])) + (" ..." if len(changed) > len(changed[:3]) else "")
-        raise TransportError(f"model {str(source)!r} changed while it was sent: {named}")
+    now = look_into(found.path)
+    changed = {part.path for part in set(now.parts) ^ set(found.parts)} | set(now.empty) ^ set(found.empty)
+    changed |= {part.path for part, size in zip(found.parts, sizes, strict=True) if part.seen[0] != size}
+    if changed:
+        named = ", ".join(map(repr, sorted(changed)[:MOST_NAMED])) + (" ..." if len(changed) > MOST_NAMED else "")
+        raise TransportError(f"model {str(found.path)!r} changed while it was sent: {named}")
 
 
 def one_file(source: Path, program: str) -> Path:

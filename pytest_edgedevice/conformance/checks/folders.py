@@ -80,7 +80,7 @@ _breaks("A path that is a file and a folder is refused", ["a", "a/b"], ["a", "a-
 _breaks("Paths that are too long or too deep are refused", [LONG], [DEEP], ["/".join([LONG[:200]] * 6)])
 
 
-@FOLDERS.check(section=SECTION, says="`files` has 1 to 10,000 entries, and each has all three keys")
+@FOLDERS.check(section=SECTION, says="`files` has at least one entry, each with all three keys")
 def no_manifest(bench: Bench) -> None:
     """What is no manifest is refused."""
     _offered(bench)
@@ -90,6 +90,9 @@ def no_manifest(bench: Bench) -> None:
     lists: list[Any] = [[], None, {}, ["a"], *([one] for one in spoiled)]
     for files in lists:
         _refused(bench, ["protocol"], _raw(files))
+    empty: list[Any] = [None, "b", [7], ["../b"], ["/b"], ["c", "b"], ["b", "b"], ["a"], ["a/b"], ["b", "b/c"]]
+    for folders in empty:
+        _refused(bench, ["protocol"], _raw([whole], folders=folders))
     for version in (2, "1", None):
         _refused(bench, ["protocol"], _raw([whole], version=version))
     for content in (b"", b"\xff\xfe", b"[]", b'{"edgedevice_folder":1', b"[" * 100_000):
@@ -122,9 +125,9 @@ def _entry(path: str, size: int = len(JUNK)) -> dict[str, Any]:
     return {"path": path, "sha256": hashlib.sha256(JUNK).hexdigest(), "size": size}
 
 
-def _raw(files: Any, *, version: Any = 1) -> Model:
+def _raw(files: Any, *, version: Any = 1, **more: Any) -> Model:
     """A manifest that may break any rule; its only file is there."""
-    content = json.dumps({"edgedevice_folder": version, "files": files}).encode()
+    content = json.dumps({"edgedevice_folder": version, "files": files, **more}).encode()
     return Model("a manifest", content, folder=True, files=(JUNK,))
 
 

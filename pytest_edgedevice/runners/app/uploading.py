@@ -7,9 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.agent.folders import Entry
 from pytest_edgedevice.errors import TransportError
-from pytest_edgedevice.runners.model_content import manifest_of, parts_of
+from pytest_edgedevice.runners.model_content import look_into
 from pytest_edgedevice.runners.model_folders import refuse_change
 from pytest_edgedevice.transports.base import Pushed
 from pytest_edgedevice.transports.progress import shown
@@ -89,7 +88,7 @@ def upload(client: AgentClient, source: Path, *, timeout_s: float, told: Told | 
     with shown(told, source.name, sum(blob.size_bytes for blob in wanted)) as moved:
         sent = _send(client, wanted, timeout_s=timeout_s, moved=moved)
     model = blobs[-1]
-    size = sum(part.seen[0] for part in parts_of(source)) if source.is_dir() else model.size_bytes
+    size = sum(blob.size_bytes for blob in blobs[:-1]) if source.is_dir() else model.size_bytes
     return Pushed(model.sha256, size, sent)
 
 
@@ -97,11 +96,10 @@ def _blobs(source: Path) -> list[Blob]:
     """What has to be there for a model, its own name last."""
     if not source.is_dir():
         return [_file_blob(source)]
-    parts = parts_of(source)
-    blobs = [_file_blob(part.file) for part in parts]
-    refuse_change(source, parts)
-    entries = [Entry(part.path, blob.sha256, blob.size_bytes) for part, blob in zip(parts, blobs, strict=True)]
-    manifest = manifest_of(source, entries)
+    found = look_into(source)
+    blobs = [_file_blob(part.file) for part in found.parts]
+    refuse_change(found, [blob.size_bytes for blob in blobs])
+    manifest = found.manifest([(blob.sha256, blob.size_bytes) for blob in blobs])
     return [*blobs, Blob(hashlib.sha256(manifest).hexdigest(), len(manifest), manifest)]
 
 

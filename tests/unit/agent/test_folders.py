@@ -49,9 +49,9 @@ def put(store: Store, content: bytes) -> str:
     return name
 
 
-def put_folder(store: Store, files: dict[str, bytes]) -> str:
+def put_folder(store: Store, files: dict[str, bytes], empty: tuple[str, ...] = ()) -> str:
     entries = [Entry(path, put(store, content), len(content)) for path, content in files.items()]
-    return put(store, encode_manifest(entries))
+    return put(store, encode_manifest(entries, empty))
 
 
 def tree(folder: str) -> dict[str, bytes]:
@@ -65,6 +65,7 @@ def test_a_manifest_has_these_bytes() -> None:
         b'{"edgedevice_folder":1,"files":[{"path":"Data/\\u00e9","sha256":"' + HASH.encode() + b'","size":7},'
         b'{"path":"b","sha256":"' + HASH.encode() + b'","size":0}]}'
     )
+    assert encode_manifest(entries[:1], ["d", "c"]).endswith(b'"size":0}],"folders":["c","d"]}')
 
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), min_size=1, max_size=9)
@@ -77,7 +78,7 @@ def test_what_was_written_is_read_and_what_cannot_be_is_refused(paths: list[str]
     parents = {path.rsplit("/", count)[0] for path in paths for count in range(1, path.count("/") + 1)}
     plain = not any(part in (".", "..") for path in paths for part in path.split("/")) and "\x7f" not in "".join(paths)
     if plain and len(set(paths)) == len(paths) and not parents & set(paths):
-        assert read_manifest(encode_manifest(entries)) == sorted(entries)
+        assert read_manifest(encode_manifest(entries)) == (sorted(entries), [])
     else:
         with pytest.raises(ManifestError):
             encode_manifest(entries)
@@ -93,7 +94,17 @@ def test_what_was_written_is_read_and_what_cannot_be_is_refused(paths: list[str]
         (told(entry(), edgedevice_folder=2), "no manifest"),
         (told(entry(), edgedevice_folder=True), "no manifest"),
         (told(entry(), files=None), "no list"),
-        (told(), "1 to 10000 files, not 0"),
+        (told(), "1 to 10000 files and empty folders, not 0"),
+        (told(folders=["a"]), "not 0"),
+        (told(entry(), folders={}), "no list"),
+        (told(entry(), folders=[7]), "folder of the manifest has no path"),
+        (told(entry(), folders=["../b"]), "no path below"),
+        (told(entry(), folders=["c", "b"]), "twice, or not in the order"),
+        (told(entry(), folders=["a"]), "a file and a folder at once"),
+        (told(entry(), folders=["a/b"]), "a file, or empty, and a folder"),
+        (told(entry("a/b"), folders=["a"]), "a file, or empty, and a folder"),
+        (told(entry(), folders=["b", "b/c"]), "a file, or empty, and a folder"),
+        (told(entry(), folders=[f"{number:05}" for number in range(MAX_FILES)]), "10001 entries, over the limit"),
         (told(7), "not an object"),
         (told(entry(path=7)), "no path"),
         (told(entry(sha256="A" * 64)), "no sha256"),
@@ -106,11 +117,11 @@ def test_what_was_written_is_read_and_what_cannot_be_is_refused(paths: list[str]
         (told(entry("\ud800")), "no text"),
         (told(entry("a"), entry("a")), "twice, or not in the order"),
         (told(entry("b"), entry("a")), "twice, or not in the order"),
-        (told(entry("a"), entry("a-b"), entry("a/b")), "a file and a folder"),
+        (told(entry("a"), entry("a-b"), entry("a/b")), "a file, or empty, and a folder"),
         (told(entry("a" * (MAX_PART_BYTES + 1))), "too long or too deep"),
         (told(entry("/".join("a" * (MAX_PARTS + 1)))), "too long or too deep"),
         (told(entry("/".join(["a" * 200] * 6))), "too long or too deep"),
-        (told(*[entry(str(number)) for number in range(MAX_FILES + 1)]), "10001 files, over the limit"),
+        (told(*[entry(str(number)) for number in range(MAX_FILES + 1)]), "10001 entries, over the limit"),
         (b" " * (MAX_MANIFEST_BYTES + 1), "over the limit of 4194304"),
     ],
 )
@@ -141,8 +152,9 @@ def test_a_folder_is_named_by_what_is_at_its_top(files: list[str], suffix: str) 
 def test_a_folder_is_built_of_its_blobs(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     files = {"Manifest.json": b"{}", "Data/a.bin": b"", "Data/b/c.bin": b"weights", "Data/d.bin": b"weights"}
-    folder = store.build(put_folder(store, files))
+    folder = store.build(put_folder(store, files, ("Data/none", "x/y")))
     assert tree(folder) == files
+    assert [list(Path(folder, name).iterdir()) for name in ("Data/none", "x/y")] == [[], []]
     assert folder.endswith("/model.mlpackage")
 
 

@@ -134,7 +134,7 @@ class StandIn:
 
     def _load(self, header: dict[str, Any], *_: Any) -> dict[str, Any]:
         if header.get("folder"):
-            for entry in read_manifest(self.blobs[header["sha256"]]):
+            for entry in read_manifest(self.blobs[header["sha256"]]).files:
                 assert len(self.blobs[entry.sha256]) == entry.size
         return dict(LOADED)
 

@@ -15,7 +15,7 @@ from pytest_edgedevice.device.loading import model_file
 from pytest_edgedevice.errors import DeviceFullError, EdgeDeviceError, ModelError, ProtocolError, TransportError
 from pytest_edgedevice.runners import model_content
 from pytest_edgedevice.runners.app import AppRunner, uploading
-from pytest_edgedevice.runners.model_content import is_model, sha256_of, size_of
+from pytest_edgedevice.runners.model_content import is_model, look_into, sha256_of, size_of
 from pytest_edgedevice.runners.model_folders import one_file, push_model
 from pytest_edgedevice.transports.local import LocalTransport
 from tests.unit.runners.app_standin import Cable, StandIn
@@ -62,12 +62,21 @@ def test_a_folder_is_a_model_by_its_name_or_by_what_is_at_its_top(tmp_path: Path
 
 def test_a_folder_is_the_same_wherever_it_lies_and_another_with_any_change(tmp_path: Path, package: Path) -> None:
     same = make(tmp_path / "elsewhere" / "other.mlpackage", dict(reversed(FILES.items())))
-    (same / "empty folder").mkdir()
     (same / ".DS_Store").write_bytes(b"the Finder was here")
     assert sha256_of(same) == sha256_of(package)
     assert size_of(package) == sum(map(len, FILES.values()))
     (same / "z").rename(same / "y")
     assert sha256_of(same) != sha256_of(package)
+
+
+def test_a_folder_that_holds_nothing_is_a_part_of_the_model(tmp_path: Path, package: Path) -> None:
+    """coremltools writes one for weights, and Core ML takes no package where it is missing."""
+    before = sha256_of(package)
+    (package / "Data" / "weights").mkdir()
+    (package / "Data" / "weights" / ".DS_Store").write_bytes(b"the Finder was here")
+    assert sha256_of(package) != before
+    found = look_into(package)
+    assert (found.empty, found.size_bytes) == (("Data/weights",), 5009)
 
 
 def test_a_file_is_known_by_its_bytes(package: Path) -> None:
@@ -154,7 +163,7 @@ def test_a_folder_is_brought_file_by_file_and_named_by_its_manifest(package: Pat
 def check_pushed(package: Path, local: LocalTransport) -> None:
     first, second = (push_model(local, package, timeout_s=PATIENCE_S) for _ in range(2))
     manifest = Path(local.folder, first.sha256).read_bytes()
-    assert {one.path: Path(local.folder, one.sha256).read_bytes() for one in read_manifest(manifest)} == FILES
+    assert {one.path: Path(local.folder, one.sha256).read_bytes() for one in read_manifest(manifest).files} == FILES
     assert (first.sha256, first.size_bytes) == (sha256_of(package), size_of(package))
     assert (first.sent_bytes, second.sent_bytes) == (size_of(package), 0)
 
@@ -167,7 +176,7 @@ def test_a_folder_that_changes_while_it_is_sent_is_no_model(
     def meanwhile(*arguments: object, **given: object) -> object:
         pushed = push_all(*arguments, **given)  # type: ignore[arg-type]
         (package / "Data/weights.bin").write_bytes(b"other")
-        (package / "added").write_bytes(b"1")
+        (package / "added").mkdir()
         return pushed
 
     monkeypatch.setattr(local, "push_all", meanwhile)
