@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 COLLECTOR = pytest.StashKey["Collector"]()
-COLOURS = {"passed": {"green": True}, "inconclusive": {"yellow": True}, "skipped": {"yellow": True}}
+COLOURS = {
+    "passed": {"green": True},
+    "inconclusive": {"yellow": True},
+    "skipped": {"yellow": True},
+    "detail": {"light": True},
+}
 UNCHECKED = frozenset({"skip", "test"})
 """What records of a test that measured nothing are called: a run of these alone is none to compare with."""
 NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
@@ -222,7 +227,8 @@ def summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config) 
         from pytest_edgedevice.reports.terminal import table
 
         width = terminalreporter._tw.fullwidth  # noqa: SLF001
-        lines = table(collector.records, width=width, short=terminalreporter.verbosity < 0)
+        verbosity = terminalreporter.verbosity
+        lines = table(collector.records, width=width, short=verbosity < 0, more=verbosity > 0)
         if lines:
             terminalreporter.ensure_newline()
             terminalreporter.section("edge devices")

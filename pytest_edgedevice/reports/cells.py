@@ -72,7 +72,7 @@ def size_text(size: Any) -> str:
 
 
 def _latency(numbers: Mapping[str, Any]) -> dict[str, str]:
-    budgets = [one for one in numbers.get("budgets") or [] if isinstance(one, dict)]
+    budgets = [one for one in _list(numbers.get("budgets")) if isinstance(one, dict)]
     return {
         "p50": time_text(numbers.get("p50_ms")),
         "p95": time_text(numbers.get("p95_ms")),
@@ -81,7 +81,7 @@ def _latency(numbers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _close(numbers: Mapping[str, Any]) -> dict[str, str]:
-    errors = [one.get("max_abs_error") for one in numbers.get("outputs") or [] if isinstance(one, dict)]
+    errors = [one.get("max_abs_error") for one in _list(numbers.get("outputs")) if isinstance(one, dict)]
     known = [error for error in errors if _is_number(error)]
     return {"error": f"{max(known):.2g}" if known else ""}
 
@@ -153,6 +153,10 @@ def _quantity(value: Any, unit: str, *, before: str = "") -> str:
 def _is_number(value: Any) -> TypeGuard[int | float]:
     """Whether it can be shown as one: JSON has whole numbers that no float can hold."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -41,15 +41,18 @@ class Row:
         cells: Text by column.
         repeated: Whether its test ran twice.
         checked: Whether there was any check; else its test was skipped, or passed without one.
+        records: What it was made of.
     """
 
     outcome: str
     cells: dict[str, str] = field(default_factory=dict)
     repeated: bool = False
     checked: bool = False
+    records: list[Record] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Take what one more record of the same test and model says."""
+        self.records.append(record)
         self.outcome = max(self.outcome, outcome_of(record), key=lambda outcome: SEVERITY.get(outcome, 0))
         self.repeated |= bool(record.get("repeated"))
         self.checked |= record["check"] not in UNCHECKED or self.outcome not in ("passed", "skipped")

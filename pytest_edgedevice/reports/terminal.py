@@ -5,31 +5,40 @@ A pure function of records; colours and printing are the plugin's.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.reports.columns import display_width, fit
+from pytest_edgedevice.reports.details import details_of
 from pytest_edgedevice.reports.rows import COLUMNS, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_edgedevice.records import Record
+    from pytest_edgedevice.reports.rows import Row
 
 DISPENSABLE = ("size", "variant", "memory", "p50", "device", "also", "error", "budget", "model", "delegate", "p95")
 """Left out in this order where the terminal is too narrow."""
-GAP = "  "
+GAP, INDENT = "  ", "    "
+DETAIL = "detail"
+"""In the place of an outcome: the line belongs to the one above it."""
 LEAST_TEST_WIDTH = 28
+LEAST_ROOM = 20
+"""For what stands below a line."""
 
 
-def table(records: Sequence[Record], *, width: int, short: bool = False) -> list[tuple[str, str]]:
+def table(records: Sequence[Record], *, width: int, short: bool = False, more: bool = False) -> list[tuple[str, str]]:
     """Lines with the outcome that each belongs to; the first is the heading, with an empty outcome.
 
     Args:
         records: Records of schema 1.
         width: Columns that the terminal has.
         short: Only what did not pass.
+        more: Also tests without a check, and below each line what the table has no column or no room for.
     """
-    body = [row for row in rows(records) if row.checked and not (short and row.outcome == "passed")]
+    found = rows(records)
+    body = [row for row in found if more or (row.checked and not (short and row.outcome == "passed"))]
     if not body:
         return []
     widths = {
@@ -43,8 +52,19 @@ def table(records: Sequence[Record], *, width: int, short: bool = False) -> list
         widths.pop(name, None)
     widths["test"] = _test_width(widths, width)
     lines = [(_line({name: name for name in widths}, widths), "")]
-    lines += [(_line(row.cells, widths), row.outcome) for row in body]
+    for row in body:
+        lines.append((_line(row.cells, widths), row.outcome))
+        lines += [(line, DETAIL) for line in (_below(row, widths, width) if more else ())]
     return lines
+
+
+def _below(row: Row, widths: dict[str, int], width: int) -> list[str]:
+    """What the line of a row leaves out, in as many lines as that takes."""
+    left_out = [f"{name} {row.cells[name]}" for name in COLUMNS if row.cells.get(name) and name not in widths]
+    phrases = dict.fromkeys([*left_out, *(phrase for record in row.records for phrase in details_of(record))])
+    room = max(width - len(INDENT), LEAST_ROOM)
+    lines = textwrap.wrap(", ".join(phrases), room, break_on_hyphens=False)
+    return [INDENT + (line if display_width(line) <= room else fit(line, room).rstrip()) for line in lines]
 
 
 def _needed(widths: dict[str, int]) -> int:

@@ -211,6 +211,67 @@ def test_a_column_that_goes_leaves_its_room_to_the_tests_name() -> None:
     assert len(wide) >= len(narrow)
 
 
+ENGINE = {"name": "litert", "version": "2.3.0", "threads": 2}
+BEFORE_AND_AFTER = {"before": {"temperature_c": 38.0, "governor": "performance", "charging": False},
+                    "after": {"temperature_c": 41.5, "governor": "performance", "load": None}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("check", "fields", "phrase"),
+    [
+        ("size", {"engine": ENGINE}, "litert 2.3.0, 2 threads"),
+        ("size", {"delegate": {"requested": "default", "proven": "xnnpack"}}, "asked for default"),
+        ("size", {"delegate": {"nodes": 4, "delegated": 3}}, "3 of 4 operators delegated"),
+        ("latency", {"numbers": {"runs": 59, "batch": 3, "warmup_runs": 7}}, "59 runs, each a mean of 3, 7 to warm up"),
+        ("latency", {"numbers": {"load_ms": 41.5, "first_ms": 3.2}}, "load 41.5 ms, first run 3.2 ms"),
+        ("latency", {"numbers": {"budgets": [{"lower_ms": 1, "upper_ms": 2}]}}, "between 1 ms and 2 ms"),
+        ("latency", {"numbers": {"disturbances": [{"text": "the machine was busy"}]}}, "the machine was busy"),
+        ("close", {"numbers": {"outputs": [{"name": "boxes", "max_abs_error": 5e-4}]}}, "boxes off by 0.0005"),
+        ("metric", {"numbers": {"name": "top1", "value": 0.91, "unit": ""}}, "top1 0.91"),
+        ("accuracy", {"numbers": {"samples": 820, "slices": [{"tag": "dark", "value": 0.8}]}}, "820 samples, dark 0.8"),
+        ("profile", {"numbers": {"operators": [{"name": "CONV_2D", "time_ms": 2}]}}, "slowest CONV_2D 2 ms"),
+        ("memory", {"numbers": {"observed": 3.0, "limit": 50, "unit": "MB"}}, "at most 50 MB"),
+        ("energy", {"numbers": {"observed": None, "reason": "no meter"}}, "not measured: no meter"),
+        ("size", {"repeated": "was lost\nat 3"}, "repeated: was lost"),
+        ("size", {"device": {"name": "x", "recovered": ["taken over"]}}, "before it: taken over"),
+        ("size", {"device": {"name": "x", "conditions": BEFORE_AND_AFTER}},
+         "temperature c 38 to 41.5, governor performance, charging no"),
+        ("skip", {"outcome": "skipped", "message": "no \x1b phone"}, "no ? phone"),
+    ],
+)  # fmt: skip
+def test_more_is_told_below_the_line(check: str, fields: dict[str, Any], phrase: str) -> None:
+    below = [line for line, outcome in table([record(check, **fields)], width=300, more=True) if outcome == "detail"]
+    assert phrase in " ".join(below)
+
+
+def test_a_column_that_found_no_room_is_told_below_the_line() -> None:
+    lines = table([record("latency", numbers=LATENCY)], width=40, more=True)
+    assert "variant float16" in " ".join(line.strip() for line, _ in lines)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_what_is_told_below_is_never_wider_than_the_terminal(width: int) -> None:
+    several = [record("energy", numbers={"observed": None, "reason": "日本語 " * 30 + "x" * 90})]
+    assert max(display_width(line) for line, _ in table(several, width=width, more=True)) <= max(width, 24)
+
+
+def test_tests_that_no_check_speaks_for_are_in_the_longer_table_only() -> None:
+    several = [record("skip", "inconclusive", outcome="skipped", test="t.py::a"), record("test", test="t.py::b")]
+    assert table(several, width=80) == []
+    assert [outcome for _, outcome in table(several, width=300, more=True)][1::2] == ["skipped", "passed"]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+                    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+                        st.sampled_from(["budgets", "outputs", "operators", "slices", "conditions", "before", "value",
+                                         "disturbances", "limit", "threads", "nodes", "runs", "name"]), inner,
+                        max_size=3), max_leaves=8))  # fmt: skip
+def test_details_of_an_unexpected_form_break_nothing(odd: Any) -> None:
+    for check in ("latency", "close", "metric", "accuracy", "profile", "memory"):
+        one = record(check, numbers=odd, engine=odd, device={"name": "x", "conditions": odd, "recovered": odd})
+        assert table([one], width=80, more=True)
+
+
 def test_lines_know_the_outcome_that_colours_them() -> None:
     lines = table([record(), record("size", "fail", test="t.py::test_b")], width=80)
     assert [outcome for _, outcome in lines] == ["", "passed", "failed"]
