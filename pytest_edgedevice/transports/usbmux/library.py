@@ -304,8 +304,9 @@ def _ours(
 def _worded(error: Exception, address: Address, phone: Attached | None, asked_for: str, port: int) -> EdgeDeviceError:
     from pymobiledevice3 import exceptions as theirs
 
+    said = f"{type(error).__name__} {error}".partition("Please report")[0]  # to its authors, who are not meant here
     if phone is None:
-        return states.senseless(shown(address), f"{type(error).__name__} {error}")
+        return states.senseless(shown(address), said)
     known: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[str], EdgeDeviceError]], ...] = (
         (theirs.BadDevError, states.unplugged),
         (theirs.ConnectionFailedError, lambda udid: states.port_refused(udid, port or LOCKDOWN)),
@@ -314,9 +315,9 @@ def _worded(error: Exception, address: Address, phone: Attached | None, asked_fo
         (theirs.UserDeniedPairingError, states.pairing_refused),
         ((theirs.NotPairedError, theirs.InvalidHostIDError), states.not_paired),
         ((theirs.ConnectionTerminatedError, ConnectionError), lambda udid: states.hung_up(udid, asked_for)),
-        (theirs.MuxException, lambda _: states.senseless(shown(address), error)),
+        (theirs.MuxException, lambda _: states.senseless(shown(address), said)),
     )
     for kinds, worded in known:
         if isinstance(error, kinds):
             return worded(phone.udid)
-    return states.odd(phone.udid, asked_for, f"{type(error).__name__} {error}")
+    return states.odd(phone.udid, asked_for, said)
