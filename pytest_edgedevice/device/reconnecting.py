@@ -11,6 +11,7 @@ from pytest_edgedevice.errors import (
     DeadlineError,
     DeviceBusyError,
     DeviceLostError,
+    DeviceNotFoundError,
     EdgeDeviceError,
     TransportError,
 )
@@ -48,7 +49,7 @@ def connected_again(connect: Callable[[], Transport] | None, *, identity: str, n
             return _connected(connect, identity, name)
         except AnotherDeviceError:
             raise
-        except (TransportError, DeadlineError, DeviceBusyError) as error:
+        except (TransportError, DeadlineError, DeviceBusyError, DeviceNotFoundError) as error:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 if isinstance(error, DeviceBusyError):

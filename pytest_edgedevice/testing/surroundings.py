@@ -49,6 +49,11 @@ class DeviceSurroundings:
         raise NotImplementedError
 
     @pytest.fixture
+    def death(self) -> str:
+        """What is told of an agent that a signal ended, as a pattern; to be replaced where no exit status is known."""
+        return "died by SIGSEGV"
+
+    @pytest.fixture
     def device(self, open_device: OpenDevice) -> Iterator[DeviceLike]:
         """The open device."""
         with open_device() as opened:

@@ -1,14 +1,14 @@
-"""What every link must keep; see ``TransportContract``."""
+"""What every link must keep that starts programs and keeps files; see ``TransportContract``."""
 
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_edgedevice.errors import DeadlineError, TransportError
+from pytest_edgedevice.testing.links import LinkContract
 from pytest_edgedevice.testing.patience import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -30,13 +30,8 @@ def shell(transport: Transport, script: str, *arguments: str) -> str:
     return transport.run(["sh", "-c", script, "sh", *arguments], timeout_s=PATIENCE_S).stdout.decode()
 
 
-class TransportContract:
+class TransportContract(LinkContract):
     """Subclass as ``Test...`` and provide the fixture ``transport``, an open link."""
-
-    @pytest.fixture
-    def transport(self) -> Transport:
-        """An open link; closed by the fixture."""
-        raise NotImplementedError
 
     def test_arguments_are_not_split_or_expanded(self, transport: Transport) -> None:
         """Spaces, globs, quotes, line ends and empty ones reach the program as written."""
@@ -62,17 +57,6 @@ class TransportContract:
     def test_a_signal_is_told(self, transport: Transport) -> None:
         """As a negative number."""
         assert transport.run(["sh", "-c", "kill -SEGV $$"], timeout_s=PATIENCE_S).returncode == -11
-
-    def test_conditions_are_names_and_plain_values(self, transport: Transport) -> None:
-        """Records hold them; none is a sign of an unknown one."""
-        told = transport.conditions()
-        assert {type(name) for name in told} <= {str}
-        assert {type(value) for value in told.values()} <= {str, int, float, bool}
-        assert transport.is_alive
-
-    def test_of_a_process_that_is_not_ours_no_log_is_told(self, transport: Transport) -> None:
-        """A log holds other people's secrets."""
-        assert transport.aftermath(1, time.time()) == {}
 
     def test_a_program_that_is_not_there_is_an_error(self, transport: Transport) -> None:
         """Of the link's kind, with its name."""
@@ -198,12 +182,6 @@ class TransportContract:
         ):
             with pytest.raises(TransportError, match="closed"):
                 use()
-
-    def test_identity_and_facts_are_stable(self, transport: Transport) -> None:
-        """A lease and a selection rest on them."""
-        assert transport.identity() == transport.identity() != ""
-        assert transport.facts() == transport.facts()
-        assert all(isinstance(value, str | int | float | bool) for value in transport.facts().values())
 
 
 def _sha256(content: bytes) -> str:

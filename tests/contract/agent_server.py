@@ -160,13 +160,16 @@ FAULTS: dict[str, Callable[[], object]] = {
 }
 
 
-def serve(folder: str, listeners: Mapping[socket.socket, Callable[[], object]], *, alone: bool = False) -> None:
+def serve(
+    folder: str, listeners: Mapping[socket.socket, Callable[[], object]], *, alone: bool = False, keeps: bool = False
+) -> None:
     """Serve until the input ends.
 
     Args:
         folder: Where the agents have theirs.
         listeners: Where they listen, and what is wrong with who answers there.
         alone: Never end by itself, whatever the input is.
+        keeps: They have one folder for all, as an app has, which is emptied by who asks for it.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     importlib.import_module(engines.MODULES["litert"])  # once, and not in each of them
@@ -180,28 +183,28 @@ def serve(folder: str, listeners: Mapping[socket.socket, Callable[[], object]], 
             connection, _ = listener.accept()
             with connection:
                 if os.fork() == 0:
-                    _become_agent(connection, listeners[listener], folder)
+                    _become_agent(connection, listeners[listener], folder, keeps=keeps)
 
 
-def _become_agent(connection: socket.socket, fault: Callable[[], object], folder: str) -> NoReturn:
+def _become_agent(connection: socket.socket, fault: Callable[[], object], folder: str, *, keeps: bool) -> NoReturn:
     status = 70
     with contextlib.suppress(BaseException):
         os.dup2(connection.fileno(), 0)
         os.dup2(connection.fileno(), 1)
         connection.close()
         fault()
-        status = main.main(["--folder", tempfile.mkdtemp(dir=folder), "--wipe"])
+        status = main.main(["--folder", folder] if keeps else ["--folder", tempfile.mkdtemp(dir=folder), "--wipe"])
     os._exit(status)
 
 
 def serve_to_the_last(
-    folder: str, listeners: Mapping[socket.socket, Callable[[], object]], *, alone: bool = False
+    folder: str, listeners: Mapping[socket.socket, Callable[[], object]], *, alone: bool = False, keeps: bool = False
 ) -> None:
     """Serve until the input ends, and take all agents along: some never end by themselves."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
     try:
-        serve(folder, listeners, alone=alone)
+        serve(folder, listeners, alone=alone, keeps=keeps)
     finally:
         os.killpg(0, signal.SIGKILL)
 

@@ -130,7 +130,7 @@ def serve(folder: str, *words: str) -> None:
     """Listen on each port, and be an app with its fault there."""
     pairs = [word.split("=") for word in words if word != "alone"]
     listeners = {socket.create_server(("127.0.0.1", int(port))): partial(_app, FAULTS[fault]) for fault, port in pairs}
-    agent_server.serve_to_the_last(folder, listeners, alone="alone" in words)
+    agent_server.serve_to_the_last(folder, listeners, alone="alone" in words, keeps=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -49,6 +50,15 @@ class Cable:
             self._pulled = True
             for handle in self._held:
                 hang_up(handle)
+
+    def clients(self, port: int) -> int:
+        """How many are connected to that port of usbmuxd's, and have not left."""
+        with self._lock:
+            poll = select.poll()
+            ours = [one for one in self._held if one.family == socket.AF_INET and one.getsockname()[1] == port]
+            for one in ours:
+                poll.register(one, select.POLLRDHUP)
+            return len(ours) - len(poll.poll(0))
 
 
 def relay(client: socket.socket, app: socket.socket) -> None:
