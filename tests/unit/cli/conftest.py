@@ -70,7 +70,8 @@ def lonely(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
     for name in OUTSIDE:
         monkeypatch.delenv(name, raising=False)
-    # this machine may have an adb server and phones of its own
+    # this machine may have an adb server, a usbmuxd and phones of its own
+    monkeypatch.setattr("pytest_edgedevice.transports.usbmux.address.SOCKET", str(tmp_path / "usbmuxd"))
     monkeypatch.setattr("pytest_edgedevice.transports.adb.attached.is_served", lambda: False)
 
 

@@ -181,3 +181,14 @@ def test_any_ssh_address_reads_back_or_is_refused(address: str) -> None:
     assert not spec.host.startswith("-")
     assert not spec.user.startswith("-")
     assert parse_spec(str(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    "written", ["00008030001A2D3E4F50002E", "00008030-001a2d3e4f50002e", "00008030001a2d3e4f50002e"]
+)
+def test_an_iphones_number_is_read_in_every_spelling(written: str) -> None:
+    assert parse_spec(f"ios:{written}") == parse_spec("ios:00008030-001A2D3E4F50002E")
+
+
+def test_an_older_iphones_number_is_in_small_letters() -> None:
+    assert str(parse_spec("ios:" + "A1" * 20)) == "ios:" + "a1" * 20
