@@ -295,7 +295,7 @@ def test_inputs_that_do_not_fit_each_other_are_refused(two_inputs: LoadedModel, 
 @pytest.mark.parametrize("delegate", ["warp", "", "external:", "XNNPACK"])
 def test_an_unknown_delegate_is_refused_with_the_known_ones(litert: Device, delegate: str) -> None:
     with pytest.raises(
-        DelegateError, match="known are default, cpu, xnnpack, reference, gpu, npu, nnapi, cpu_only, .*, external:PATH"
+        DelegateError, match=r"known are default, cpu, xnnpack, reference, gpu, npu, nnapi, cpu_only, .*, external:PATH"
     ):
         litert.load(TINY / "nan.tflite", delegate=delegate)
 
