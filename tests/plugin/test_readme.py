@@ -24,6 +24,7 @@ from pytest_edgedevice.plugin import options
 from pytest_edgedevice.reports.renderers import RENDERERS
 from pytest_edgedevice.runners.native import runtimes
 from pytest_edgedevice.spec import BUILT_IN
+from tests.standins import coreml_models
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -113,6 +114,7 @@ def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> 
         "test_dataset.py",
         "test_conversions.py",
         "test_requires.py",
+        "test_core_ml.py",
         "test_polite.py",
     ]
     assert SCRIPTS == ["save_reference.py", "names.py", "serving.py", "search.py"]
@@ -149,6 +151,13 @@ def test_a_recorded_golden_finds_its_inputs_where_they_stayed(project: pytest.Py
 
 def test_delegates_are_proven(project: pytest.Pytester) -> None:
     project.runpytest_subprocess(*QUIET, "test_delegates.py").assert_outcomes(passed=3)
+
+
+def test_core_ml_models_are_requested(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a stand-in of coremltools, which a Mac alone could run."""
+    monkeypatch.setenv("PYTHONPATH", str(coreml_models.FOLDER))
+    coreml_models.package(project.path, name="my_model")
+    project.runpytest_subprocess(*QUIET, "test_core_ml.py").assert_outcomes(passed=2)
 
 
 def test_the_int8_model_passes_on_the_float_golden(project: pytest.Pytester) -> None:
@@ -197,6 +206,7 @@ def test_the_device_file_is_valid(tmp_path: Path) -> None:
             "old-runtime",
             "hall",
             "pixel",
+            "red",
             "gateway",
             "desk-as-app",
         ]
