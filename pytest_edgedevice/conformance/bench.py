@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.conformance.check import NotOfferedError, PromiseError, UnreachableError
 from pytest_edgedevice.conformance.loaded import Loaded, read_loaded
-from pytest_edgedevice.conformance.models import TFLITE_ENGINES, Model, built_in
+from pytest_edgedevice.conformance.models import COREML_ENGINE, TFLITE_ENGINES, Model, built_in, built_in_package
 from pytest_edgedevice.conformance.talk import NOTHING, Talk, shown
 from pytest_edgedevice.errors import TransportError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.conformance.ends import Agent
 
 CHUNK_BYTES = 1 << 20
-SIMPLEST = "add_float32"
+SIMPLEST, SIMPLEST_PACKAGE = "add_float32", "negate_float32"
 FIELDS: dict[str, Any] = {
     "engine": "", "delegate": "default", "delegate_options": {}, "threads": 1, "allow_fallback": True
 }  # fmt: skip
@@ -107,6 +108,18 @@ class Bench:
             raise NotOfferedError(f"it takes a TensorFlow Lite model, and the engines are {shown(engines)}")
         return built_in(name)
 
+    def coreml(self, name: str) -> Model:
+        """One of our Core ML packages.
+
+        Raises:
+            NotOfferedError: The agent has no engine for them, or takes no folders.
+        """
+        hello = self.talk().hello
+        engines = hello.get("engines")
+        if not isinstance(engines, dict) or COREML_ENGINE not in engines or hello.get("folders") is not True:
+            raise NotOfferedError(f"it takes a Core ML package, and the engines are {shown(engines)}")
+        return built_in_package(name)
+
     def model(self) -> Model:
         """The model that serves where any does.
 
@@ -115,11 +128,12 @@ class Bench:
         """
         if self.own_models:
             return self.own_models[0]
-        try:
-            return self.tflite(SIMPLEST)
-        except NotOfferedError as error:
-            self.without_model = True
-            raise NotOfferedError(f"{error}; name a model of yours") from None
+        for ours, simplest in ((self.tflite, SIMPLEST), (self.coreml, SIMPLEST_PACKAGE)):
+            with contextlib.suppress(NotOfferedError):
+                return ours(simplest)
+        self.without_model = True
+        engines = shown(self.talk().hello.get("engines"))
+        raise NotOfferedError(f"no model of ours is for its engines, {engines}; name a model of yours")
 
     def loaded(self, model: Model) -> Loaded:
         """The model, loaded in the conversation that checks share.
@@ -152,8 +166,8 @@ class Bench:
         Raises:
             PromiseError: It answers something else.
         """
-        # the processor computes ours to the bit; what runs the caller's own is the agent's choice
-        delegate = "default" if model in self.own_models else "cpu"
+        # the processor computes ours to the bit; what runs the caller's own, or a package, is the agent's choice
+        delegate = "default" if model in self.own_models or model.folder else "cpu"
         fields = {**FIELDS, "delegate": delegate, **({"folder": True} if model.folder else {})}
         number = talk.send("load", sha256=model.sha256, **fields)
         header = talk.receive(timeout_s=self._load_timeout_s).header
@@ -163,7 +177,7 @@ class Bench:
 
     def _has_to_load(self, model: Model) -> bool:
         """The caller's own have to, or else the simplest of ours: nothing could be said of an agent that loads none."""
-        return model in (self.own_models or (built_in(SIMPLEST),))
+        return model in (self.own_models or (built_in(SIMPLEST), built_in_package(SIMPLEST_PACKAGE)))
 
     def put(self, talk: Talk, model: Model) -> None:
         """Bring a model there, unless it is."""

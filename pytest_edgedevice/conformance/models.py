@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import TensorSpec
 
 MODELS = Path(__file__).parent / "models"
+COREML_ENGINE = "coreml"
 TFLITE_ENGINES = frozenset({"litert", "tflite"})
 CODES = {
     "bool": "?", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q",
@@ -73,6 +74,11 @@ def read_model(path: Path) -> Model:
 def built_in(name: str) -> Model:
     """One of the models that come with this package, by its stem."""
     return Model(f"{name}.tflite", (MODELS / f"{name}.tflite").read_bytes())
+
+
+def built_in_package(name: str) -> Model:
+    """One of the Core ML packages that come with this package, by its stem."""
+    return read_model(MODELS / f"{name}.mlpackage")
 
 
 def pack(dtype: str, values: Sequence[float]) -> bytes:

@@ -20,6 +20,7 @@ from pytest_edgedevice.conformance.check import (
 )
 from pytest_edgedevice.conformance.checks.app import APP
 from pytest_edgedevice.conformance.checks.blobs import BLOBS
+from pytest_edgedevice.conformance.checks.coreml import COREML
 from pytest_edgedevice.conformance.checks.endings import ENDINGS
 from pytest_edgedevice.conformance.checks.folders import FOLDERS
 from pytest_edgedevice.conformance.checks.frames import FRAMES
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.conformance.bench import Bench
 
-GROUPS = (GREETING, BLOBS, LOADING, FOLDERS, RUNNING, REFUSALS, MEASURING, APP, FRAMES, ENDINGS)
+GROUPS = (GREETING, BLOBS, LOADING, FOLDERS, RUNNING, COREML, REFUSALS, MEASURING, APP, FRAMES, ENDINGS)
 CHECKS: tuple[Check, ...] = tuple(itertools.chain.from_iterable(group.checks for group in GROUPS))
 MOST_OPENINGS = 2
 """An agent that does not say hello so many times in a row is not asked again: each silence costs a deadline."""

@@ -131,7 +131,7 @@ def stays_when_nobody_is_left() -> None:
 
 def has_another_engine() -> None:
     """It is an app that knows none of our models by the name of its engine."""
-    _replace(session.Session, "hello", lambda agent: {**HELLO(agent), "engines": {"coreml": "8"}})
+    _replace(session.Session, "hello", lambda agent: {**HELLO(agent), "engines": {"onnx": "8"}})
 
 
 def serves_one_at_a_time() -> None:

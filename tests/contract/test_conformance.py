@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
+NO_FOLDERS = "An agent that takes no folders says so"
 ONLY_A_COMMAND = "It leaves no files behind"
 ONLY_AN_APP = ["What it tells in one place it tells in all", "In the background it computes, or says why it cannot"]
+COREML = [one.name for one in CHECKS if one.group == "coreml"]
 PYTHONS = [one.name for one in CHECKS if one.section == "stages [p]"]
 BROKEN = {
     "speaks_version_2": ("greeting", ["It speaks this version"]),
@@ -74,7 +76,7 @@ def kept(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 def test_the_python_agent_keeps_every_promise(ports: dict[str, int]) -> None:
     outcomes = tried(by_tcp(ports["right"]))
-    assert list(kept(outcomes)) == ["An agent that takes no folders says so", *ONLY_AN_APP, ONLY_A_COMMAND]
+    assert list(kept(outcomes)) == [NO_FOLDERS, *COREML, *ONLY_AN_APP, ONLY_A_COMMAND]
     assert len(outcomes) == len(CHECKS)
 
 
@@ -104,10 +106,8 @@ def test_the_native_agent_keeps_every_promise(tmp_path: Path, library: str, refu
     runtime = litert_library() if library == "litert" else tflite_library(platform.machine())
     program = agent_of(flags=STRICT)
     outcomes = tried(CommandAgent(program.command(str(program.path), "{folder}", str(runtime)), tmp_path))
-    folders = [
-        one.name for one in CHECKS if one.group == "folders" and one.name != "An agent that takes no folders says so"
-    ]
-    not_there = [*folders, *refused, *PYTHONS, *ONLY_AN_APP, "A second client does not disturb the first"]
+    folders = [one.name for one in CHECKS if one.group == "folders" and one.name != NO_FOLDERS]
+    not_there = [*folders, *refused, *COREML, *PYTHONS, *ONLY_AN_APP, "A second client does not disturb the first"]
     assert list(kept(outcomes)) == not_there
     assert {one.status for one in outcomes} == {"ok", "not offered"}
 
@@ -175,7 +175,7 @@ def test_the_model_of_another_engine_is_fed_by_what_it_announces(
     chosen = ["--only", "loading", "--only", "refusals", "--only", "samples run", "--only", "int8 comes"]
     code = main(["conformance", f"127.0.0.1:{port}", "--model", model, *chosen, "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert (code, found["failed"], found["not_offered"], found["hello"]["engines"]) == (0, 0, 2, {"coreml": "8"})
+    assert (code, found["failed"], found["not_offered"], found["hello"]["engines"]) == (0, 0, 2, {"onnx": "8"})
 
 
 def test_without_a_model_nothing_is_proven(ports: dict[str, int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ def _adds(bench: Bench, samples: int) -> None:
     a, b = pack("float32", numbers), pack("float32", [10 * number for number in numbers])
     entries = [describe(name, "float32", (samples, 1, 4)) for name in ("a", "b")]
     found = loaded.run(samples, entries, [a, b])
-    _equal(found, "sum", pack("float32", [11 * number for number in numbers]))
+    equal(found, "sum", pack("float32", [11 * number for number in numbers]))
 
 
 @RUNNING.check(section=SECTION, says="every input once")
@@ -72,7 +72,7 @@ def by_name(bench: Bench) -> None:
     for order in itertools.permutations(given):
         entries = [describe(name, "float32", (1, 1, 4)) for name in order]
         found = loaded.run(1, entries, [pack("float32", given[name]) for name in order])
-        _equal(found, "difference", pack("float32", (8, 6, 4, 2)))
+        equal(found, "difference", pack("float32", (8, 6, 4, 2)))
 
 
 @RUNNING.check(section=SECTION, says="every output")
@@ -80,8 +80,8 @@ def outputs_by_name(bench: Bench) -> None:
     """Outputs go by name."""
     loaded = bench.loaded(bench.tflite("two_outputs"))
     found = loaded.run(1, [describe("x", "float32", (1, 1, 4))], [pack("float32", (1, 2, 3, 4))])
-    _equal(found, "doubled", pack("float32", (2, 4, 6, 8)))
-    _equal(found, "negated", pack("float32", (-1, -2, -3, -4)))
+    equal(found, "doubled", pack("float32", (2, 4, 6, 8)))
+    equal(found, "negated", pack("float32", (-1, -2, -3, -4)))
 
 
 def _copies(dtype: str) -> None:
@@ -89,7 +89,7 @@ def _copies(dtype: str) -> None:
     def copies(bench: Bench) -> None:
         loaded = bench.loaded(bench.tflite(f"copy_{dtype}"))
         sent = corners(dtype)
-        _equal(loaded.run(1, [describe("x", dtype, (1, 1, 4))], [sent]), "y", sent)
+        equal(loaded.run(1, [describe("x", dtype, (1, 1, 4))], [sent]), "y", sent)
 
 
 for _dtype in ITEM_BYTES:
@@ -111,7 +111,7 @@ def big(bench: Bench) -> None:
     """Tensors of 4 MiB pass both ways."""
     loaded = bench.loaded(bench.tflite("big"))
     given, expected = _big_tensors()
-    _equal(loaded.run(1, BIG_ENTRIES, [given]), "y", expected)
+    equal(loaded.run(1, BIG_ENTRIES, [given]), "y", expected)
 
 
 @RUNNING.check(
@@ -126,7 +126,7 @@ def big_ahead(bench: Bench) -> None:
     allowed = min(window, MOST_AHEAD) if type(window) is int and window >= 1 else 1
     numbers = [loaded.send(1, BIG_ENTRIES, [given]) for _ in range(allowed)]
     for number in numbers:
-        _equal(loaded.outputs_of(number, 1), "y", expected)
+        equal(loaded.outputs_of(number, 1), "y", expected)
 
 
 def _big_tensors() -> tuple[bytes, bytes]:
@@ -140,7 +140,7 @@ def scalar(bench: Bench) -> None:
     """A scalar has the samples' axis alone."""
     loaded = bench.loaded(bench.tflite("scalar"))
     found = loaded.run(3, [describe("x", "float32", (3,))], [pack("float32", (1, 2, 3))])
-    _equal(found, "y", pack("float32", (-1, -2, -3)))
+    equal(found, "y", pack("float32", (-1, -2, -3)))
 
 
 @RUNNING.check(section="load", says="`shape` has -1 where a dimension varies")
@@ -151,7 +151,7 @@ def varying(bench: Bench) -> None:
         count = height * width * 3
         given = [describe("image", "float32", (1, 1, height, width, 3))]
         found = loaded.run(1, given, [pack("float32", range(count))])
-        _equal(found, "doubled", pack("float32", range(0, 2 * count, 2)))
+        equal(found, "doubled", pack("float32", range(0, 2 * count, 2)))
 
 
 @RUNNING.check(section=SECTION, says="the agent resets the model's state before each")
@@ -159,10 +159,15 @@ def independent(bench: Bench) -> None:
     """Samples know nothing of each other."""
     loaded = bench.loaded(bench.tflite("stateful"))
     given = pack("float32", (1, 2, 3))
-    _equal(loaded.run(3, [describe("x", "float32", (3, 1, 1))], [given]), "y", given)
+    equal(loaded.run(3, [describe("x", "float32", (3, 1, 1))], [given]), "y", given)
 
 
-def _equal(found: Mapping[str, TensorPart], name: str, expected: bytes) -> None:
+def equal(found: Mapping[str, TensorPart], name: str, expected: bytes) -> None:
+    """Hold an output against what it has to be, byte by byte.
+
+    Raises:
+        PromiseError: It is something else.
+    """
     part = found.get(name)
     if part is None:
         raise PromiseError(f"outputs {shown(list(found))}, without {name!r}")

@@ -19,6 +19,7 @@ from pytest_edgedevice.agent.wire import ITEM_BYTES
 from pytest_edgedevice.cli import main
 from pytest_edgedevice.conformance import CHECKS
 from pytest_edgedevice.conformance.models import announced_inputs, corners
+from pytest_edgedevice.runners.model_content import sha256_of
 from pytest_edgedevice.values import TensorSpec
 
 if TYPE_CHECKING:
@@ -50,7 +51,15 @@ def test_the_models_are_what_their_recipe_makes(name: str) -> None:
 
 
 def test_there_are_no_other_models() -> None:
-    assert {path.stem for path in MODELS.iterdir()} == set(RECIPES)
+    assert {path.stem for path in MODELS.glob("*.tflite")} == set(RECIPES)
+
+
+def test_the_packages_are_those_that_coremltools_found_valid() -> None:
+    """It is no part of the tests: what it made is known by its hash."""
+    assert {path.stem: sha256_of(path)[:12] for path in MODELS.glob("*.mlpackage")} == {
+        "negate_float32": "f11544fb66fc",
+        "negate_float16": "b1496b89f9e9",
+    }
 
 
 @pytest.mark.parametrize("dtype", ITEM_BYTES)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from pytest_edgedevice.agent import engines
 from pytest_edgedevice.conformance import CHECKS, Bench, try_all
 from pytest_edgedevice.conformance.models import read_model
 from pytest_edgedevice.runners.model_content import sha256_of
 from tests.unit.conformance.mutants import Mutant
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_edgedevice.conformance import Outcome
 
 PATIENCE_S = 30.0
@@ -254,3 +255,43 @@ def test_a_folder_of_the_callers_own_is_sent_and_loaded_as_one(tmp_path: Path) -
     bench = Bench(Mutant(blobs, changed()), [model], timeout_s=PATIENCE_S, load_timeout_s=PATIENCE_S)
     (outcome,) = try_all(bench, [chosen])
     assert "takes no model that is a folder" in outcome.came or "is not installed" in outcome.came
+
+
+class Negating:
+    """An engine whose outputs have gaps: rows of 8, of which 7 elements count."""
+
+    name, version, variant = "coreml", "9", "float32"
+
+    def __init__(self, path: str, *, dense: bool) -> None:
+        self.inputs = self.outputs = [{"name": "x", "dtype": "float32", "shape": [1, 3, 5, 7], "quantization": None}]
+        self.outputs = [{**self.inputs[0], "name": "y"}]
+        self._dense = dense
+        self._wide = np.zeros((1, 3, 5, 8), np.float32)
+        assert Path(path).name == "model.mlpackage"
+
+    def placement(self) -> dict[str, Any]:
+        return {"proven": "all", "nodes": 0, "delegated": 0, "partitions": 0, "left_over": {}, "evidence": "asked for"}
+
+    def reset(self) -> None:
+        self._wide[:] = 0
+
+    def set_inputs(self, arrays: Any) -> None:
+        self._wide[..., :7] = -arrays[0]
+
+    def invoke(self) -> None: ...
+
+    def output(self, _position: int) -> Any:
+        if self._dense:
+            return self._wide[..., :7].copy()
+        return self._wide.reshape(-1)[: 3 * 5 * 7].reshape(1, 3, 5, 7).copy()
+
+
+@pytest.mark.parametrize(("dense", "status"), [(True, "ok"), (False, "FAILED")])
+def test_an_agent_that_sends_the_gaps_of_a_tensor_too_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, dense: bool, status: str
+) -> None:
+    monkeypatch.setattr(engines, "installed", lambda: {"coreml": "9"})
+    monkeypatch.setattr(engines, "load", lambda path, _options: Negating(path, dense=dense))
+    outcome = tried(tmp_path, "float32 with rows of 7 comes out of a Core ML package without gaps", changed())
+    assert outcome.status == status, outcome
+    assert tried(tmp_path, ONE, changed()).status == "ok"
