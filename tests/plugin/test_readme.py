@@ -10,6 +10,7 @@ import shutil
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +26,9 @@ from pytest_edgedevice.reports.renderers import RENDERERS
 from pytest_edgedevice.runners.native import runtimes
 from pytest_edgedevice.spec import BUILT_IN
 from tests.standins import coreml_models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -226,12 +230,13 @@ def test_every_json_block_is_json() -> None:
         json.loads(text)
 
 
-def help_text(pytester: pytest.Pytester) -> str:
-    return pytester.runpytest_subprocess(*QUIET, "--help").stdout.str()
+@pytest.fixture
+def help_text(pytester: pytest.Pytester, once: Callable[[str, Callable[[], str]], str]) -> str:
+    return once("help", lambda: pytester.runpytest_subprocess(*QUIET, "--help").stdout.str())
 
 
-def test_every_command_uses_options_that_there_are(pytester: pytest.Pytester) -> None:
-    known = set(re.findall(r"--[a-z][a-z-]+", help_text(pytester)))
+def test_every_command_uses_options_that_there_are(help_text: str) -> None:
+    known = set(re.findall(r"--[a-z][a-z-]+", help_text))
     for command in COMMANDS:
         for part in command.split(" && "):
             program, *arguments = shlex.split(part)
@@ -243,13 +248,13 @@ def test_every_command_uses_options_that_there_are(pytester: pytest.Pytester) ->
                 assert part in ("./tests/run", "pip install .") or re.fullmatch(EXTRA, part)
 
 
-def test_every_option_in_the_text_exists(pytester: pytest.Pytester) -> None:
-    known = set(re.findall(r"--[a-z][a-z-]+", help_text(pytester)))
+def test_every_option_in_the_text_exists(help_text: str) -> None:
+    known = set(re.findall(r"--[a-z][a-z-]+", help_text))
     assert set(re.findall(r"--(?:edge-[a-z-]+|device|junit-xml)", README)) <= known
 
 
-def test_the_table_of_options_is_complete(pytester: pytest.Pytester) -> None:
-    ours = set(re.findall(r"^  (--(?:edge-[a-z-]+|device))\b", help_text(pytester), re.MULTILINE))
+def test_the_table_of_options_is_complete(help_text: str) -> None:
+    ours = set(re.findall(r"^  (--(?:edge-[a-z-]+|device))\b", help_text, re.MULTILINE))
     assert {one.split()[0] for one in column("### Options")} == ours
 
 
@@ -261,8 +266,8 @@ def test_the_table_of_reports_is_complete() -> None:
     assert {form.partition("=")[0] for form in column("### Reports")} == set(RENDERERS)
 
 
-def test_the_table_of_ini_keys_is_complete(pytester: pytest.Pytester) -> None:
-    ours = re.findall(r"^  (edge_[a-z_]+) \(", help_text(pytester), re.MULTILINE)
+def test_the_table_of_ini_keys_is_complete(help_text: str) -> None:
+    ours = re.findall(r"^  (edge_[a-z_]+) \(", help_text, re.MULTILINE)
     assert column("### Ini keys") == ours
 
 
