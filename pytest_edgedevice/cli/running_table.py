@@ -83,7 +83,7 @@ def lines(row: Row, chosen: Layout, *, before: Row | None = None) -> list[str]:
     if row.state != "ran":
         return _sentence(row, name, chosen, before)
     cells = [f"{_cell(row, column):>{columns}}" for column, columns in chosen.columns.items()]
-    line = GAP.join([name, *cells, _placement(row.placement)])
+    line = GAP.join([name, *cells, _placement(row)])
     notes = _notes(row)
     if notes and chosen.width and display_width(f"{line}, {notes}") > chosen.width:
         return [line, *_wrapped(notes, " " * chosen.name, chosen)]
@@ -164,6 +164,9 @@ def _notes(row: Row) -> str:
         notes.append(printable(row.deviation.problem))
     elif row.deviation is not None and row.deviation.absolute and row.deviation.steps:
         notes.append(f"whole numbers differ by {row.deviation.steps}")
+    if row.placement is not None and row.placement.requested_only:
+        plan = plan_text(row.placement.plan)
+        notes.append(f"planned {plan}" if plan else "no plan")
     if row.placement is not None and row.placement.left_over and row.placement.proven != REFERENCE:
         left = [f"{printable(name)} x{count}" for name, count in list(row.placement.left_over.items())[:4]]
         notes.append(f"left over: {', '.join(left)}")
@@ -195,12 +198,12 @@ def _wrapped(text: str, head: str, chosen: Layout) -> list[str]:
     )
 
 
-def _placement(found: Placement | None) -> str:
+def _placement(row: Row) -> str:
+    found = row.placement
     if found is None:
         return NONE
     if found.requested_only:
-        plan = plan_text(found.plan)
-        return f"{printable(found.shown)}, {f'planned {plan}' if plan else 'no plan'}"
+        return "requested" if found.proven == row.delegate else f"{printable(found.proven)[:40]}, requested"
     if not found.nodes:
         return f"{printable(found.proven)}, not counted"
     taken = found.nodes if found.proven == REFERENCE and not found.delegated else found.delegated

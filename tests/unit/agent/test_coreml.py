@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.agent.engines.base import Engine
 
 ROW = np.arange(4, dtype=np.float32).reshape(1, 4)
-METADATA = {
+METADATA: dict[str, Any] = {
     "inputSchema": [{"name": "x", "type": "MultiArray", "dataType": "Float32", "shape": "[1, 4]"}],
     "outputSchema": [{"name": "y", "type": "MultiArray", "dataType": "Float32", "shape": "[1, 4]"}],
     "computePrecision": "Float32",
@@ -203,7 +203,8 @@ def test_an_output_that_is_not_described_is_looked_at_once(tmp_path: Path) -> No
 
 
 def test_a_shape_that_core_ml_pads_is_the_declared_one_again(tmp_path: Path) -> None:
-    told = content(outputs=[array("y", shape=(4,), of="x", **{"as": [1, 1, 4]})])
+    padded: dict[str, Any] = {"as": [1, 1, 4]}
+    told = content(outputs=[array("y", shape=(4,), of="x", **padded)])
     assert answer(loaded(package(tmp_path, told)), ROW).shape == (4,)
 
 

@@ -104,6 +104,37 @@ def test_the_older_engine_is_tried_where_it_is_installed(monkeypatch: pytest.Mon
     assert only(engines.check_engines, "tflite").status == "ok"
 
 
+@pytest.mark.parametrize(
+    ("system", "there", "text", "hint"),
+    [
+        ("darwin", False, "coremltools is not installed", "pip install 'pytest-edgedevice[coreml]'"),
+        ("linux", False, "Core ML needs macOS, or an app on an iPhone", ""),
+        (
+            "linux",
+            True,
+            "Core ML needs macOS, or an app on an iPhone; coremltools is installed, but only its wheels for macOS can predict",  # noqa: E501 - as it is told
+            "",
+        ),
+    ],
+)
+def test_core_ml_is_told_where_it_is(
+    system: str, there: bool, text: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "installed", dict)
+    monkeypatch.setattr(engines, "found_module", lambda name: there or None)
+    monkeypatch.setattr(sys, "platform", system)
+    found = only(engines.check_engines, "coreml")
+    assert (found.status, found.text, found.hint) == ("missing", text, hint)
+
+
+def test_an_interpreter_on_a_mac_may_have_core_ml_alone(device_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device_file.write_text("[devices.mac]\nspec = 'local'\npython = '/opt/python'\n")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(engines, "probe", lambda _, module: ("", "numpy 2") if "coreml" in module else ("no", ""))
+    found = only(devices.check_named_devices, "mac", load_inventory(device_file.parent))
+    assert (found.status, found.text) == ("ok", "/opt/python loads coreml, with numpy 2")
+
+
 def test_an_extra_that_is_absent_has_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", absent)
     found = only(extras.check_extras, "adb")

@@ -60,6 +60,13 @@ def test_what_is_asked_of_the_device_is_what_the_user_asked_for() -> None:
     assert {name: fast.measured[0][name] for name in ("min_runs", "max_runs")} == {"min_runs": 7, "max_runs": 7}
 
 
+def test_core_ml_models_have_delegates_of_their_own_and_no_threads() -> None:
+    every = [(name, None) for name in ("cpu_only", "cpu_and_gpu", "cpu_and_ne", "all")]
+    assert Wishes(threads=[1, 2], core_ml=True).ways() == every
+    some = Wishes(delegates=["default", "coreml"], threads=[4], core_ml=True).ways()
+    assert some == [("cpu_only", None), ("default", None), ("coreml", None)]
+
+
 def test_random_inputs_are_the_same_for_every_way() -> None:
     one, other = gives(1), gives(1)
     rows(FakeDevice(cpu=one, xnnpack=other), "xnnpack")

@@ -217,3 +217,23 @@ def test_the_legend_counts_inferences_and_says_where_the_rest_is() -> None:
 
 def test_where_nothing_ran_there_is_nothing_to_explain() -> None:
     assert legend([failed("cpu", "no")], WIDE) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "proven", "plan", "told"),
+    [
+        ("cpu_and_ne", "cpu_and_ne", {"cpu": 4, "neural_engine": 212}, "requested, planned neural engine 212, cpu 4"),
+        ("coreml", "all", {}, "all, requested, no plan"),
+    ],
+)
+def test_what_was_only_requested_says_so_with_its_plan(
+    asked: str, proven: str, plan: dict[str, int], told: str
+) -> None:
+    placed = replace(placement(), requested=asked, proven=proven, left_over={}, requested_only=True, plan=plan)
+    (line,) = lines(row(asked, None, placement=placed), WIDE)
+    assert line.endswith(told)
+
+
+def test_a_reference_without_threads_is_told_without_them() -> None:
+    (how, *_) = legend([row("cpu_only", None)], WIDE)
+    assert "speed-up: of the median, cpu_only is 1" in how

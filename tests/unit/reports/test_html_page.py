@@ -225,6 +225,14 @@ PANEL_TEXTS = {
         record("profile", numbers={"operators": [{"name": "CONV_2D", "share": 0.49, "time_ms": 11.8, "count": 21}]}),
         ["CONV_2D", "49 %", "11.8 ms"],
     ),
+    "requested": (
+        record(delegate={**placement("cpu_and_ne"), "requested_only": True, "plan": {"cpu": 4, "neural_engine": 212}}),
+        ["cpu_and_ne (requested)", "nothing: the runtime takes a request", "neural engine 212, cpu 4"],
+    ),
+    "no plan": (
+        record(delegate={**placement("all"), "requested": "default", "requested_only": True}),
+        ["default \N{RIGHTWARDS ARROW} all (requested)", "the runtime told no plan"],
+    ),
     "left over": (record(delegate={**placement("cpu"), "left_over": {"SOFTMAX": 1}}), ["SOFTMAX"]),
     "output": (
         record(
@@ -323,6 +331,21 @@ def test_a_panel_shows(name: str) -> None:
         (
             {"engine": {"threads": 4}, "test": "t.py::a"},
             "pytest t.py::a --device local --edge-delegate cpu --edge-threads 4",
+        ),
+        *(
+            (
+                {"test": f"t.py::a[{told}]", "device": {"name": "desk"}, "run": {"devices": devices}},
+                f"pytest {again} --device desk --edge-delegate cpu",
+            )
+            for told, devices, again in (
+                ("desk-cpu-7", ["desk", "desk-two"], "'t.py::a[cpu-7]'"),
+                ("desk-cpu-7", ["desk"], "'t.py::a[desk-cpu-7]'"),
+                ("7-desk-cpu", ["desk", "nas"], "'t.py::a[7-cpu]'"),
+                ("7-desk", ["desk", "nas"], "'t.py::a[7]'"),
+                ("desk-cpu", ["desk", "nas"], "t.py::a"),
+                ("linux and cores>1-cpu-7", ["nas", "linux and cores>1"], "'t.py::a[cpu-7]'"),
+                ("desktop-7", ["desk", "nas"], "'t.py::a[desktop-7]'"),
+            )
         ),
     ],
 )
