@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.cli.running_error import Deviation
     from pytest_edgedevice.cli.running_sweep import Row
-    from pytest_edgedevice.values import Placement
 
 WIDTHS = {"threads": 7, "p50 ms": 7, "p95 ms": 7, "speed-up": 8, "error": 10, "relative": 8, "memory": 8}
 LEAST_NAME, MOST_NAME = 9, 28

@@ -51,9 +51,7 @@ def _coreml() -> Finding:
     """Why there is no Core ML."""
     if sys.platform == "darwin":
         return Finding("coreml", "missing", "coremltools is not installed", "pip install 'pytest-edgedevice[coreml]'")
-    beside = (
-        "; coremltools is installed, but only its wheels for macOS can predict" if found_module("coremltools") else ""
-    )
+    beside = "; coremltools is here, but runs models on macOS only" if found_module("coremltools") else ""
     return Finding("coreml", "missing", f"Core ML needs macOS, or an app on an iPhone{beside}")
 
 

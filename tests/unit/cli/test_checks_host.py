@@ -112,7 +112,7 @@ def test_the_older_engine_is_tried_where_it_is_installed(monkeypatch: pytest.Mon
         (
             "linux",
             True,
-            "Core ML needs macOS, or an app on an iPhone; coremltools is installed, but only its wheels for macOS can predict",  # noqa: E501 - as it is told
+            "Core ML needs macOS, or an app on an iPhone; coremltools is here, but runs models on macOS only",
             "",
         ),
     ],
