@@ -12,7 +12,7 @@ from pytest_edgedevice.reports.cells import SEVERITY
 from pytest_edgedevice.reports.html.cutting import message_in_list
 from pytest_edgedevice.reports.html.gathering import base_test
 from pytest_edgedevice.reports.html.matrix import delegate_in
-from pytest_edgedevice.reports.html.reading import lines, mapping, objects, text
+from pytest_edgedevice.reports.html.reading import items, lines, mapping, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,21 +100,32 @@ def commands(cell: Cell, record: Record) -> list[str]:
     """Commands that repeat a check: on its device, and of kept tensors only the comparison."""
     found = [f"edgedevice replay {shlex.quote(path)}" for path in _artifacts(record)]
     if record["test"]:
-        found.insert(0, _pytest(cell, record["test"]))
+        found.insert(0, _pytest(cell, record["test"], [text(one) for one in items(record["run"].get("devices"))]))
     return found
 
 
-def _pytest(cell: Cell, test: str) -> str:
+def _pytest(cell: Cell, test: str, specs: Sequence[str]) -> str:
     """Run a test again, with options in the place of those parameters that options gave it."""
-    own = [word for word in re.split(r"[\[\]]", test.partition("[")[2]) if word]
     delegate = cell.requested if cell.requested not in ("", "default") else delegate_in(test)
-    given = {name for name in (cell.device, delegate, f"{cell.device}-{delegate}", f"{delegate}-{cell.device}") if name}
-    node = base_test(test) if own and own[0] in given else test
+    parameters = test[len(base_test(test)) + 1 : -1]
+    if len(specs) != 1:  # several devices are in the names of tests; where nobody knows the specs, the device's name is
+        parameters = _without_device(parameters, [cell.device, *sorted(specs, key=len, reverse=True)])
+    node = f"{base_test(test)}[{parameters}]" if parameters not in ("", delegate) else base_test(test)
     options = [("--device", cell.device), ("--edge-delegate", delegate)]
     if cell.threads > 1:
         options.append(("--edge-threads", str(cell.threads)))
     words = ["pytest", shlex.quote(node)]
     return " ".join([*words, *(f"{name} {shlex.quote(value)}" for name, value in options if value)])
+
+
+def _without_device(parameters: str, names: Sequence[str]) -> str:
+    """A test's parameters without the first of these names that is one of them."""
+    for name in filter(None, names):
+        found = re.search(f"(^|-){re.escape(name)}(-|$)", parameters)
+        if found:
+            between = "-" if found[1] and found[2] else ""
+            return parameters[: found.start()] + between + parameters[found.end() :]
+    return parameters
 
 
 def _artifacts(record: Record) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.reports.cells import SEVERITY, outcome_of
-from pytest_edgedevice.reports.html.reading import mapping, number, sound, text
+from pytest_edgedevice.reports.html.reading import number, sound, text
 from pytest_edgedevice.reports.html.wording import counted
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def gather(records: Sequence[Any]) -> list[Cell]:
     told = [sound(record) for record in records]
     for record in told:
         record["shown"] = shown_outcome(record)
-    _tell_own_failures(records, told)
+    _tell_own_failures(told)
     cells: dict[str, Cell] = {}
     latest: dict[tuple[str, str], Cell] = {}
     later: dict[tuple[str, str], Cell] = {}
@@ -114,12 +114,11 @@ def gather(records: Sequence[Any]) -> list[Cell]:
     return _told_apart(list(cells.values()))
 
 
-def _tell_own_failures(records: Sequence[Any], told: Sequence[Record]) -> None:
+def _tell_own_failures(told: Sequence[Record]) -> None:
     """Where a test failed though all its checks passed, by an assertion of its own, its last record shows it."""
     tests: dict[tuple[str, str, str], list[Record]] = {}
-    for record, one in zip(records, told, strict=True):
-        run = text(mapping(mapping(record).get("run")).get("id"))
-        tests.setdefault((run, one["test"], one["worker"]), []).append(one)
+    for one in told:
+        tests.setdefault((text(one["run"].get("id")), one["test"], one["worker"]), []).append(one)
     for group in tests.values():
         if all(one["shown"] == "passed" and one["outcome"] == "failed" for one in group):
             group[-1]["shown"] = "failed"

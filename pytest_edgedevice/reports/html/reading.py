@@ -19,7 +19,7 @@ MOST_LINES_CHARS = 8000
 MOST_ITEMS = 200
 """Entries of any list that are shown; longer ones say how many are not."""
 _TEXTS = ("test", "check", "verdict", "outcome", "message", "repeated", "time", "version", "worker")
-_OBJECTS = ("model", "engine", "delegate", "device", "numbers", "device_log")
+_OBJECTS = ("model", "engine", "delegate", "device", "numbers", "device_log", "run")
 
 
 def sound(record: Any) -> Record:
