@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import xdist.plugin  # noqa: F401 - pytester forgets what is first imported inside a run
 
 import pytest_edgedevice
 
@@ -48,6 +49,19 @@ def own_surroundings(
     monkeypatch.setenv("PYTEST_PLUGINS", "pytest_edgedevice.plugin")
     pytester.makeini(f"[pytest]\nedge_models = {TINY}\n")
     return place / "sessions"
+
+
+@pytest.fixture(scope="module")
+def once() -> Callable[[str, Callable[[], Any]], Any]:
+    """What a run gave, made by the first test of a module that looks at it."""
+    made: dict[str, Any] = {}
+
+    def once(name: str, make: Callable[[], Any]) -> Any:
+        if name not in made:
+            made[name] = make()
+        return made[name]
+
+    return once
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def racks(pytester: pytest.Pytester, workers: list[str], monkeypatch: pytest.Mon
 
 def run(pytester: pytest.Pytester, body: str, *arguments: str) -> pytest.RunResult:
     pytester.makepyfile(test_it=body)
-    return pytester.runpytest_subprocess("--edge-report", "json=out.jsonl", *arguments, timeout=240)
+    return pytester.runpytest("--edge-report", "json=out.jsonl", *arguments)
 
 
 def automatic(pytester: pytest.Pytester, number: str, *arguments: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,40 +44,51 @@ def section(lines: list[str], name: str) -> list[str]:
     return lines[start:end]
 
 
-def run(pytester: pytest.Pytester, name: str, *arguments: str) -> list[str]:
-    pytester.makepyfile(test_it=TEST)
-    return list(pytester.runpytest("-k", f"test_{name}", *arguments).outlines)
+Once = Callable[[str, Callable[[], pytest.RunResult]], pytest.RunResult]
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, once: Once) -> Run:
+    """All of the tests in a style of traceback."""
+
+    def run(style: str = "auto") -> pytest.RunResult:
+        pytester.makepyfile(test_it=TEST)
+        return once(style, lambda: pytester.runpytest(f"--tb={style}"))
+
+    return run
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_traceback_ends_at_the_users_line(pytester: pytest.Pytester, name: str) -> None:
-    lines = section(run(pytester, name), name)
+def test_the_traceback_ends_at_the_users_line(run: Run, name: str) -> None:
+    lines = section(run().outlines, name)
     assert not [line for line in lines if "pytest_edgedevice/" in line], lines
     assert lines[-1].startswith("test_it.py:"), lines
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_reason_is_short(pytester: pytest.Pytester, name: str) -> None:
-    reason = [line for line in section(run(pytester, name), name) if line.startswith("E ")]
+def test_the_reason_is_short(run: Run, name: str) -> None:
+    reason = [line for line in section(run().outlines, name) if line.startswith("E ")]
     assert 1 <= len(reason) <= 6
 
 
 @pytest.mark.parametrize("name", ["delegate", "missing", "input"])
-def test_the_next_step_is_part_of_the_reason(pytester: pytest.Pytester, name: str) -> None:
-    assert [line for line in section(run(pytester, name), name) if line.startswith("E         hint: ")]
+def test_the_next_step_is_part_of_the_reason(run: Run, name: str) -> None:
+    assert [line for line in section(run().outlines, name) if line.startswith("E         hint: ")]
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_every_style_of_traceback_works_and_shows_no_frame_of_ours(pytester: pytest.Pytester, style: str) -> None:
-    pytester.makepyfile(test_it=TEST)
-    result = pytester.runpytest(f"--tb={style}")
+def test_every_style_of_traceback_works_and_shows_no_frame_of_ours(run: Run, style: str) -> None:
+    result = run(style)
     result.assert_outcomes(failed=5, errors=2)
     assert "INTERNALERROR" not in result.stdout.str()
     assert not [line for line in result.outlines if "pytest_edgedevice/" in line and "_pytest" not in line]
 
 
 def test_all_frames_are_there_on_request(pytester: pytest.Pytester) -> None:
-    assert [line for line in run(pytester, "missing", "--full-trace") if "plugin/session.py" in line]
+    pytester.makepyfile(test_it=TEST)
+    printed = pytester.runpytest("-k", "test_missing", "--full-trace").outlines
+    assert [line for line in printed if "plugin/session.py" in line]
 
 
 @pytest.mark.parametrize("style", STYLES)

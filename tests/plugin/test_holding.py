@@ -119,7 +119,7 @@ def test_shared_tests_of_four_workers_run_at_once(pytester: pytest.Pytester, wor
         "    edge_check.close(model.run(ONES), {'sum': np.full((1, 4), 2, 'float32')}, atol=0, rtol=0)\n"
     )
     pytester.makepyfile(SHARED + body)
-    pytester.runpytest_subprocess("-n", "4", timeout=240).assert_outcomes(passed=4)
+    pytester.runpytest("-n", "4").assert_outcomes(passed=4)
 
 
 def test_nothing_shared_runs_while_a_test_measures(pytester: pytest.Pytester, workers: list[str]) -> None:
@@ -141,7 +141,7 @@ def test_alone(edge_device, number):
     path.unlink()
 """
     pytester.makepyfile(SHARED + body)
-    pytester.runpytest_subprocess("-n", "3", "--edge-hold", "test", timeout=240).assert_outcomes(passed=8)
+    pytester.runpytest("-n", "3", "--edge-hold", "test").assert_outcomes(passed=8)
 
 
 def test_a_worker_that_has_the_device_alone_uses_it_for_shared_tests_too(pytester: pytest.Pytester) -> None:

@@ -33,7 +33,7 @@ def test_a_run_is_a_page(pytester: pytest.Pytester) -> None:
 
 def test_workers_records_are_in_the_controllers_page(pytester: pytest.Pytester, workers: list[str]) -> None:
     pytester.makepyfile(test_it=TEST)
-    pytester.runpytest_subprocess(*workers, "--edge-report", "html=deep/report.html")
+    pytester.runpytest(*workers, "--edge-report", "html=deep/report.html")
     assert "1 of 2 cells passed" in report(pytester)
 
 

@@ -102,8 +102,24 @@ def run_script(project: pytest.Pytester, name: str) -> str:
     return ran.stdout.str()
 
 
-def record(project: pytest.Pytester) -> pytest.RunResult:
-    return project.runpytest_subprocess(*QUIET, "test_golden.py", "--edge-update-goldens")
+@pytest.fixture
+def recorded_and_run(
+    project: pytest.Pytester,
+    once: Callable[[str, Callable[[], tuple[pytest.RunResult, ...]]], tuple[pytest.RunResult, ...]],
+) -> tuple[pytest.RunResult, ...]:
+    """The golden is recorded, and what needs it or stands beside it is run."""
+    run = project.runpytest_subprocess
+    return once(
+        "golden",
+        lambda: (
+            run(*QUIET, "test_golden.py", "--edge-update-goldens"),
+            run(*QUIET, "-v", "test_golden.py", "test_compare.py", "test_int8.py", "test_delegates.py"),
+        ),
+    )
+
+
+def passed(result: pytest.RunResult, file: str) -> int:
+    return sum(line.startswith(f"{file}::") and " PASSED " in line for line in result.outlines)
 
 
 def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> None:
@@ -136,11 +152,11 @@ def test_the_first_test_fails_with_the_wrong_model(project: pytest.Pytester) -> 
     project.runpytest_subprocess(*QUIET, "test_my_model.py").assert_outcomes(failed=1)
 
 
-def test_recording_a_golden_fails_once_and_passes_then(project: pytest.Pytester) -> None:
-    recorded = record(project)
+def test_recording_a_golden_fails_once_and_passes_then(recorded_and_run: tuple[pytest.RunResult, ...]) -> None:
+    recorded, run = recorded_and_run
     recorded.assert_outcomes(failed=1)
     recorded.stdout.fnmatch_lines(["*run again without --edge-update-goldens*"])
-    project.runpytest_subprocess(*QUIET, "test_golden.py", "test_compare.py").assert_outcomes(passed=2)
+    assert (passed(run, "test_golden.py"), passed(run, "test_compare.py")) == (1, 1)
 
 
 def test_a_recorded_golden_finds_its_inputs_where_they_stayed(project: pytest.Pytester) -> None:
@@ -153,8 +169,9 @@ def test_a_recorded_golden_finds_its_inputs_where_they_stayed(project: pytest.Py
     ran.stdout.fnmatch_lines(["recorded goldens/numbers: 40 samples, answered by serving.py:answer"])
 
 
-def test_delegates_are_proven(project: pytest.Pytester) -> None:
-    project.runpytest_subprocess(*QUIET, "test_delegates.py").assert_outcomes(passed=3)
+def test_delegates_are_proven(recorded_and_run: tuple[pytest.RunResult, ...]) -> None:
+    assert passed(recorded_and_run[1], "test_delegates.py") == 3
+    recorded_and_run[1].assert_outcomes(passed=6)
 
 
 def test_core_ml_models_are_requested(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,9 +181,8 @@ def test_core_ml_models_are_requested(project: pytest.Pytester, monkeypatch: pyt
     project.runpytest_subprocess(*QUIET, "test_core_ml.py").assert_outcomes(passed=2)
 
 
-def test_the_int8_model_passes_on_the_float_golden(project: pytest.Pytester) -> None:
-    record(project)
-    project.runpytest_subprocess(*QUIET, "test_int8.py").assert_outcomes(passed=1)
+def test_the_int8_model_passes_on_the_float_golden(recorded_and_run: tuple[pytest.RunResult, ...]) -> None:
+    assert passed(recorded_and_run[1], "test_int8.py") == 1
 
 
 def test_a_data_set_and_conversions_are_evaluated_and_leave_a_verdict(project: pytest.Pytester) -> None:
@@ -232,7 +248,10 @@ def test_every_json_block_is_json() -> None:
 
 @pytest.fixture
 def help_text(pytester: pytest.Pytester, once: Callable[[str, Callable[[], str]], str]) -> str:
-    return once("help", lambda: pytester.runpytest_subprocess(*QUIET, "--help").stdout.str())
+    def run() -> str:
+        return pytester.runpytest_subprocess(*QUIET, "--help").stdout.str()
+
+    return once("help", run)
 
 
 def test_every_command_uses_options_that_there_are(help_text: str) -> None:

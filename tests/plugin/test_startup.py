@@ -71,7 +71,7 @@ def test_a_conftest_that_owns_device_keeps_it(pytester: pytest.Pytester, kind: s
     declaration, arguments, value = OWNERS[kind]
     pytester.makeconftest(owner(declaration))
     pytester.makepyfile(f"def test_theirs(pytestconfig):\n    assert pytestconfig.getoption('device') == {value}")
-    result = pytester.runpytest_subprocess("test_a_conftest_that_owns_device_keeps_it.py", *arguments)
+    result = pytester.runpytest("test_a_conftest_that_owns_device_keeps_it.py", *arguments)
     result.assert_outcomes(passed=1)
 
 
@@ -79,7 +79,7 @@ def test_a_conftest_in_a_folder_that_is_named_keeps_device(pytester: pytest.Pyte
     folder = pytester.mkpydir("inner")
     (folder / "conftest.py").write_text(owner("default='cpu'"))
     (folder / "test_it.py").write_text("def test_theirs(pytestconfig):\n    assert pytestconfig.option.device == 'x'")
-    pytester.runpytest_subprocess("inner", "--device", "x").assert_outcomes(passed=1)
+    pytester.runpytest("inner", "--device", "x").assert_outcomes(passed=1)
 
 
 def test_a_conftest_in_testpaths_keeps_device_whose_value_looks_like_a_path(pytester: pytest.Pytester) -> None:
@@ -87,26 +87,26 @@ def test_a_conftest_in_testpaths_keeps_device_whose_value_looks_like_a_path(pyte
     folder = pytester.mkpydir("inner")
     (folder / "conftest.py").write_text(owner("choices=['x'], default='y'"))
     (folder / "test_it.py").write_text("def test_theirs(pytestconfig):\n    assert pytestconfig.option.device == 'x'")
-    pytester.runpytest_subprocess("--device", "x").assert_outcomes(passed=1)
+    pytester.runpytest("--device", "x").assert_outcomes(passed=1)
 
 
 def test_a_conftest_that_is_found_late_may_declare_device_too(pytester: pytest.Pytester) -> None:
     folder = pytester.mkpydir("inner")
     (folder / "conftest.py").write_text(owner("default='cpu'"))
     (folder / "test_it.py").write_text("def test_theirs(): pass")
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest().assert_outcomes(passed=1)
 
 
 def test_a_value_of_device_that_is_a_path_is_still_searched_for_conftests(pytester: pytest.Pytester) -> None:
     folder = pytester.mkpydir("inner")
     (folder / "conftest.py").write_text(owner("action='store_true'"))
     (folder / "test_it.py").write_text("def test_theirs(pytestconfig):\n    assert pytestconfig.option.device is True")
-    pytester.runpytest_subprocess("--device", "inner").assert_outcomes(passed=1)
+    pytester.runpytest("--device", "inner").assert_outcomes(passed=1)
 
 
 def test_a_spec_longer_than_any_file_name_starts(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a(): pass")
-    pytester.runpytest_subprocess("--device", "linux or " * 600 + "linux").assert_outcomes(passed=1)
+    pytester.runpytest("--device", "linux or " * 600 + "linux").assert_outcomes(passed=1)
 
 
 @pytest.mark.usefixtures("autoload")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_edgedevice.runners import care
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,10 +18,8 @@ if TYPE_CHECKING:
 CONFTEST = """
 import json
 from pathlib import Path
-from pytest_edgedevice.runners import care
 from pytest_edgedevice.transports.local import LocalTransport, local_facts
 
-care.LOOK_EVERY_S = 0.01
 SAID = [json.loads(line) for line in Path(__file__).with_name("said.jsonl").read_text().splitlines()]
 
 class Rack(LocalTransport):
@@ -37,15 +37,16 @@ HOT = {"thermal_status": "severe"}
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
     """Runs a test on a device that says these things, with these rules in its file."""
+    monkeypatch.setattr(care, "LOOK_EVERY_S", 0.01)
 
     def run(test: str, rules: str, *said: dict[str, Any]) -> pytest.RunResult:
         (pytester.path / "said.jsonl").write_text("\n".join(json.dumps(one) for one in said))
         (pytester.path / "edgedevice.toml").write_text(f"[validity]\n{rules}\n")
         pytester.makeconftest(CONFTEST)
         pytester.makepyfile(test)
-        return pytester.runpytest_subprocess("--device", "rack7", "--edge-report", "json=out.jsonl")
+        return pytester.runpytest("--device", "rack7", "--edge-report", "json=out.jsonl")
 
     return run
 
