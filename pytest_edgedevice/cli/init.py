@@ -22,6 +22,7 @@ from pytest_edgedevice.cli.text import printable
 from pytest_edgedevice.errors import GoldenError, InfraError, ModelError, UsageError
 from pytest_edgedevice.goldens import record
 from pytest_edgedevice.opening import open_device
+from pytest_edgedevice.runners.model_content import is_model
 from pytest_edgedevice.runners.samples import has_batch_axis, random_sample
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def init(model: Path | None, folder: Path, *, wait_s: float, as_json: bool) -> N
         UsageError: One of the files is there already.
         EdgeDeviceError: The model cannot be loaded or run, or gives nothing to compare.
     """
-    if model is not None and not model.is_file():
-        raise ModelError(f"model {str(model)!r} does not exist", hint="name a .tflite file, or none for an example")
+    if model is not None and not is_model(model):
+        what = "is a folder of no kind that is a model" if model.is_dir() else "does not exist"
+        raise ModelError(f"model {str(model)!r} {what}", hint="name a .tflite file, or none for an example")
     source = model or FIRST
     name = re.sub(r"\W+", "_", source.stem, flags=re.ASCII).strip("_").lower() or "model"
     test, golden, copy = folder / f"test_{name}.py", folder / "goldens" / name, folder / FIRST.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice import open_device
+from pytest_edgedevice.cli import main
 from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import EdgeDeviceError, ModelError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog
+from pytest_edgedevice.replay import open_replay, record
 from pytest_edgedevice.runners.app import AppRunner
 from pytest_edgedevice.runners.model_content import sha256_of, size_of
 from pytest_edgedevice.transports.local import LocalTransport
@@ -121,6 +124,35 @@ def test_nothing_of_a_folder_is_left(package: Path, python_with_coreml: str) -> 
             assert [path for path in folder.iterdir() if path.is_dir() and path.name.startswith(sha256_of(package))]
         assert not [path for path in folder.iterdir() if path.name.startswith(sha256_of(package)) and path.is_dir()]
     assert not folder.exists()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine with Core ML, and locks of the test's own."""
+    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("PYTHONPATH", str(coreml_models.FOLDER))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_folder_is_recorded_and_replayed(tmp_path: Path, package: Path) -> None:
+    nothing = tmp_path / "nothing.mlpackage"
+    nothing.mkdir()
+    (nothing / "Manifest.json").write_text("{}")
+    with open_device("local") as device, record(device, tmp_path / "run.npz"):
+        device.load(package).run({"x": X})
+        first = refusal(device, nothing)
+    with open_replay(str(tmp_path / "run.npz")) as replayed:
+        assert np.asarray(replayed.load(package).run({"x": X}).outputs["y"]).tolist() == (2 * X + 1).tolist()
+        assert refusal(replayed, nothing) == f"{first} (replayed)"
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_folder_is_swept_and_its_size_is_told(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(package), "--delegate", "cpu_only", "--runs", "5", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] == {"name": "net.mlpackage", "size_bytes": size_of(package)}
+    assert told["devices"][0]["rows"][0]["sha256"] == sha256_of(package)
 
 
 def test_where_there_is_no_engine_for_it_a_folder_says_what_is_missing(package: Path) -> None:

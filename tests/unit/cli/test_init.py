@@ -108,6 +108,11 @@ def test_a_model_that_gives_no_golden_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_folder_that_is_no_model_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path)]) == 1
+    assert f"model {str(tmp_path)!r} is a folder of no kind that is a model" in capsys.readouterr().err
+
+
 def test_a_model_elsewhere_is_named_by_its_whole_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(TINY / "add_float32.tflite"), "--wait", "60"]) == 0
     assert f'edge_model("{TINY}/add_float32.tflite")' in (tmp_path / "test_add_float32.py").read_text()
