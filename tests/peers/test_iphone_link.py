@@ -311,6 +311,31 @@ def test_a_forked_child_has_no_part_in_the_link(link: UsbmuxTransport) -> None:
     assert echoed(process, b"still here") == b"still here"
 
 
+def test_a_forked_child_does_not_keep_the_apps_connection(link: UsbmuxTransport, phone: Phone) -> None:
+    """The app would serve a client that is gone, for as long as the child lives."""
+    left = threading.Event()
+
+    def app(connection: socket.socket) -> None:
+        while connection.recv(1 << 16):
+            pass
+        left.set()
+
+    phone.ports[PORT] = app
+    process = link.open_port(PORT, timeout_s=PATIENCE_S)
+    waiting, over = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(over)
+        os.read(waiting, 1)
+        os._exit(0)
+    process.kill()
+    gone = left.wait(PATIENCE_S)
+    os.close(over)
+    os.waitpid(child, 0)
+    os.close(waiting)
+    assert gone
+
+
 def test_a_forked_child_can_open_one_of_its_own(link: UsbmuxTransport, phone: Phone) -> None:
     link.facts()
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_edgedevice.agent.board import BEAT_S, CHUNK_BYTES, TTL_S
 from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, WireError
 from pytest_edgedevice.errors import DeadlineError, DeviceLostError
+from pytest_edgedevice.transports.forked import hold, release
 from pytest_edgedevice.transports.ssh.client import last_words
-from pytest_edgedevice.transports.ssh.descriptors import awaited, hold, release
+from pytest_edgedevice.transports.ssh.descriptors import awaited
 from pytest_edgedevice.transports.ssh.outgoing import FilePiece, Outgoing
 
 if TYPE_CHECKING:

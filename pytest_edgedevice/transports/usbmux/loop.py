@@ -93,10 +93,12 @@ def _forget() -> None:
 
 
 def _end() -> None:
+    global _own  # noqa: PLW0603
     with _guard:
         if not _own or _thread is None:
             return
-        loop, thread = _loops[-1], _thread
+        loop, thread = _loops.pop(), _thread
+        _own = False
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(loop.stop)
     thread.join(END_S)

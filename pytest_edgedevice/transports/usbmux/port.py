@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.transports.base import Process
+from pytest_edgedevice.transports.forked import hold, release
 from pytest_edgedevice.transports.pipes import PipeStream
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class PortProcess(Process):
     def __init__(self, descriptor: int, *, why: Callable[[float], TransportError | None]) -> None:
         self.stream: PipeStream = PipeStream(descriptor, descriptor)
         self._why = why
+        hold(self, frozenset({descriptor}))
 
     def wait(self, *, timeout_s: float) -> int | None:
         """See the base class: nobody tells an app's exit status here."""
@@ -44,4 +46,5 @@ class PortProcess(Process):
 
     def kill(self) -> None:
         """See the base class: it ends the conversation, and the app goes on."""
+        release(self)
         self.stream.close()

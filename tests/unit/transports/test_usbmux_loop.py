@@ -104,6 +104,14 @@ def test_what_breaks_behind_a_given_up_connection_is_for_a_log_only(caplog: pyte
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
+def test_whoever_comes_after_the_end_gets_another_loop() -> None:
+    first = finished(at_once, timeout_s=LONG_S)
+    loop._end()
+    loop._end()
+    assert not first.is_alive()
+    assert finished(at_once, timeout_s=LONG_S) is not first
+
+
 def test_a_process_that_used_it_ends_without_a_word() -> None:
     program = (
         "from pytest_edgedevice.transports.usbmux.loop import finished\n"
