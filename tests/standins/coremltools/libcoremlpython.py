@@ -2,7 +2,8 @@
 
 A model computes each of its outputs from one input: ``of`` names it, ``scale`` and ``shift`` are applied, and
 ``how`` may be ``sum``, ``nonzero``, ``count`` (with state: how many inferences there were), ``picture`` or ``number``.
-``fault`` makes it fail: ``load`` or ``predict`` with a text, or ``lost`` for an output that does not come.
+``off`` is added by compute unit, as where one computes wrongly. ``fault`` makes it fail: ``compile``, ``load`` or
+``predict`` with a text, or ``lost`` for an output that does not come.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class _MLModelProxy:
         del function, hints, asset
         if unit == "CPU_AND_NE" and macos_version() < (13, 0):
             raise RuntimeError("CPU_AND_NE is only available on macOS >= 13.0")
+        self._unit = unit
         self._made = ""
         self._kept: list[Any] = []
         self._compiled = path if path.endswith(".mlmodelc") else self._compile(path)
@@ -69,7 +71,8 @@ class _MLModelProxy:
         if state is not None:
             state["inferences"] += 1
         outputs = [one for one in self._content["outputs"] if one["name"] != fault.get("lost")]
-        return {one["name"]: _made(one, values, state) for one in outputs}
+        off = self._content.get("off", {}).get(self._unit, 0)
+        return {one["name"]: _made({**one, "shift": one.get("shift", 0) + off}, values, state) for one in outputs}
 
 
 def _taken(value: Any) -> Any:

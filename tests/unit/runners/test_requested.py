@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from pytest_edgedevice.checks.presets import family_of
 from pytest_edgedevice.errors import DelegateError, DelegateImpossibleError
+from pytest_edgedevice.replay.plain import rebuild
 from pytest_edgedevice.runners.agent_loading import check_offered, check_placement
 from pytest_edgedevice.runners.replies import read_placement
 from pytest_edgedevice.values import Placement, plan_text
@@ -109,6 +111,21 @@ def test_an_agent_that_tells_of_no_request_has_proven_it() -> None:
 def test_a_malformed_plan_is_not_believed(changes: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError, AttributeError)):  # what makes a reply a malformed one
         read_placement({**TOLD, **changes}, "cpu_and_ne")
+
+
+def test_a_plan_is_in_recordings_which_older_ones_have_not() -> None:
+    found = placed("cpu_and_ne", neural_engine=2)
+    told = dataclasses.asdict(found)
+    assert rebuild(Placement, told) == found
+    older = {key: value for key, value in told.items() if key not in ("requested_only", "plan")}
+    assert not rebuild(Placement, older).requested_only
+
+
+@pytest.mark.parametrize(
+    ("delegate", "family"), [("cpu_only", "cpu"), ("cpu_and_gpu", "gpu"), ("cpu_and_ne", "npu"), ("all", "npu")]
+)
+def test_a_preset_goes_by_the_most_that_was_requested(delegate: str, family: str) -> None:
+    assert family_of(placed(delegate)) == family
 
 
 def test_who_asks_for_core_ml_elsewhere_is_told_where_it_is() -> None:

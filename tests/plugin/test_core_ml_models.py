@@ -71,6 +71,20 @@ def test_a_fallback_that_is_allowed_runs_as_planned(pytester: pytest.Pytester) -
     done.stdout.fnmatch_lines(["*cpu_and_gpu (requested)*"])
 
 
+def test_compute_units_that_give_something_else_than_the_processor_are_to_blame(pytester: pytest.Pytester) -> None:
+    package(pytester.path, content(off={"CPU_AND_NE": 3}), name="wrong")
+    pytester.makepyfile(
+        SCALES.replace("scale.mlpackage", "wrong.mlpackage").replace(
+            '"cpu_only", "cpu_and_ne", "cpu_and_gpu"', '"cpu_and_ne"'
+        )
+    )
+    done = pytester.runpytest("--device", "local")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        ["*same model with delegate 'cpu_only'*agrees*", "*so the delegate 'cpu_and_ne' is the likely cause*"]
+    )
+
+
 def test_an_app_behind_is_the_worlds_fault(pytester: pytest.Pytester) -> None:
     package(pytester.path, content(fault={"predict": BACKGROUND}), name="behind")
     pytester.makepyfile(SCALES.replace("scale.mlpackage", "behind.mlpackage").replace(', "cpu_and_gpu"', ""))
