@@ -56,7 +56,9 @@ def refusal(header: dict[str, Any], said: Sequence[str], *, where: str, operatio
     error = _KINDS.get(kind) if isinstance(kind, str) else None
     if error is None:
         return ProtocolError(f"{where}: the agent failed in {operation!r}: {message}")
-    return error(message, hint=_FOREGROUND if kind == "background" else "")
+    if kind == "background":
+        return error(f"{where} computed nothing, as the app is not in front: {message}", hint=_FOREGROUND)
+    return error(message)
 
 
 def turned_away(header: dict[str, Any], *, where: str) -> InfraError:
@@ -92,7 +94,8 @@ def app_death(lines: Sequence[str], *, where: str, operation: str) -> AgentDiedE
             hint="it crashed as it started, serves somebody else, or another program listens on that port",
         )
     return AgentDiedError(
-        f"the app on {where} ended amid {operation!r}: the system ended it, most often for want of memory",
+        f"the app on {where} ended amid {operation!r}: it crashed, or the system ended it, most often for want of"
+        " memory",
         hint=_APP_HINTS.get(operation, "see the crash reports of the device: Settings, Privacy, Analytics Data"),
     )
 

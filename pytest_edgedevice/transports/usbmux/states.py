@@ -11,6 +11,8 @@ from pytest_edgedevice.transports.usbmux.address import REMEDY, VARIABLE, start_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_edgedevice.errors import EdgeDeviceError
+
 MOST_SHOWN = 8
 MOST_SAID = 200
 
@@ -66,6 +68,11 @@ def unplugged(udid: str) -> DeviceLostError:
         f"iPhone {udid} was unplugged, or has restarted: usbmuxd has no connection to it any more",
         hint="plug it in again and unlock it; is the cable sound?",
     )
+
+
+def usbmuxd_ended(udid: str, error: EdgeDeviceError) -> DeviceLostError:
+    """Every connection went with it; the phone itself may be well."""
+    return DeviceLostError(f"the connection to iPhone {udid} ended: {error.message}", hint=error.hint)
 
 
 def port_refused(udid: str, port: int) -> PortRefusedError:

@@ -6,7 +6,7 @@ agents' protocol. Nothing is left there, so nothing has to be cleaned.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import time
 from dataclasses import dataclass
@@ -130,7 +130,7 @@ class UsbmuxTransport(Transport):
         except DeviceLostError:  # plugged in anew, it has another number with usbmuxd
             self._phone = self._again(deadline)
             descriptor = library.connect(self._address, self._phone, port, timeout_s=deadline - time.monotonic())
-        process = PortProcess(descriptor, why=self._why_ended)
+        process = PortProcess(descriptor, why=functools.partial(self._why_ended, self._phone.device_id))
         self._ports.append(process)
         return process
 
@@ -219,11 +219,15 @@ class UsbmuxTransport(Transport):
             self._phone = self._again(deadline)
             return asked(deadline - time.monotonic())
 
-    def _why_ended(self, timeout_s: float) -> TransportError | None:
-        with contextlib.suppress(EdgeDeviceError):
-            self._again(time.monotonic() + timeout_s)
-            return None
-        return states.unplugged(self.udid)
+    def _why_ended(self, device_id: int, timeout_s: float) -> TransportError | None:
+        try:
+            now = self._again(time.monotonic() + timeout_s)
+        except DeviceLostError as error:
+            return error
+        except EdgeDeviceError as error:
+            return states.usbmuxd_ended(self.udid, error)
+        # a phone whose cable was out for a moment is there again, by another number
+        return None if now.device_id == device_id else states.unplugged(self.udid)
 
     def _check_open(self) -> None:
         if os.getpid() != self._process:
