@@ -52,6 +52,7 @@ _TABLE = (
     FactInfo("gpu", "text", "The GPU, where there is one that an engine can use.", "android and gpu"),
     FactInfo("npu", "text", "The neural accelerator, where there is one.", "npu and not emulated"),
     FactInfo("sdk", "number", "Android API level.", "sdk>=33"),
+    FactInfo("ios_version", "number", "Version of iOS or iPadOS, such as 18.5.", "ios_version>=17.4"),
     FactInfo("model", "text", "Model of the device, as its maker calls it.", 'model=="Pixel 8"'),
     FactInfo("soc", "text", "System on chip.", "soc==SM8550"),
     FactInfo("emulated", "flag", "Not real hardware: its latency means nothing.", "not emulated"),

@@ -56,6 +56,8 @@ def facts(told: Mapping[str, Any], *, udid: str, link: str) -> dict[str, Fact]:
         found["gpu"] = "Apple GPU"
     if kind in FIRST_NPU and number >= FIRST_NPU[kind]:
         found["npu"] = "Apple Neural Engine"
+    if version := _version(str(found.get("release", ""))):
+        found["ios_version"] = version
     if arch := _architecture(str(found.get("abi", "")), str(found.get("release", ""))):
         found["arch"] = arch
     total = _number(told.get("TotalDiskCapacity"), 1, MOST_BYTES)
@@ -97,8 +99,13 @@ def storage(told: Mapping[str, Any]) -> dict[str, Fact]:
 
 def major(told: Mapping[str, Any]) -> int:
     """The number of its iOS before the first point; 0 where it does not tell."""
-    match = re.match(r"(\d{1,4})(?:\.|$)", _text(told.get("ProductVersion")), re.ASCII)
-    return int(match[1]) if match else 0
+    return int(_version(_text(told.get("ProductVersion"))))
+
+
+def _version(release: str) -> float:
+    """18.5 of iOS 18.5.1; no minor version of it was ever above 9. 0 where it says something else."""
+    match = re.match(r"(\d{1,3}(?:\.\d)?)(?:\.|$)", release, re.ASCII)
+    return float(match[1]) if match else 0.0
 
 
 def _architecture(abi: str, release: str) -> str:

@@ -78,6 +78,7 @@ def test_what_everybody_is_told_becomes_facts() -> None:
         "manufacturer": "Apple",
         "udid": NEWER,
         "release": "18.5",
+        "ios_version": 18.5,
         "build": "22F76",
         "model": "iPhone16,2",
         "device_class": "iPhone",
@@ -111,6 +112,11 @@ def test_what_is_neither_phone_nor_tablet_says_so() -> None:
 @pytest.mark.parametrize(("release", "arch"), [("10.3.4", None), ("11.0", "arm64"), ("?", None)])
 def test_the_architecture_follows_from_the_system(release: str, arch: str | None) -> None:
     assert phone_facts.facts({"ProductVersion": release}, udid=NEWER, link="USB").get("arch") == arch
+
+
+@pytest.mark.parametrize(("release", "version"), [("18.5.1", 18.5), ("17", 17.0), ("beta", None), ("1e9", None)])
+def test_the_version_can_be_compared(release: str, version: float | None) -> None:
+    assert phone_facts.facts({"ProductVersion": release}, udid=NEWER, link="USB").get("ios_version") == version
 
 
 def test_a_name_cannot_steer_the_terminal() -> None:
