@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.peers.iphone import Phone
 
+PATIENCE_S = 30.0
 PORT = 17341
 LOCKDOWN = 62078
 GREETING = b"EDGEDEVICE-AGENT 1\n"
@@ -38,6 +39,13 @@ def client(bus: SimulatedPhones) -> Iterator[MuxClient]:
         yield one
 
 
+def accepted(listener: socket.socket) -> socket.socket:
+    """The app's end of the next connection to it."""
+    inside, _ = listener.accept()
+    inside.settimeout(PATIENCE_S)
+    return inside
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with App(tmp_path_factory.mktemp("app"), "dies_of_a_run") as one:
@@ -47,6 +55,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as one:
+        one.settimeout(PATIENCE_S)
         yield one
 
 
@@ -117,8 +126,7 @@ def test_bytes_arrive_in_both_directions_and_so_does_the_end(
 ) -> None:
     wire = client.reach(unpaired(bus, ports={PORT: listener.getsockname()}), PORT)
     content = bytes(range(256)) * (1 << 14)  # more than any buffer between holds
-    inside, _ = listener.accept()
-    with inside:
+    with accepted(listener) as inside:
         for source, sink in ((wire, inside), (inside, wire)):
             sending = threading.Thread(target=source.sendall, args=(content,))
             sending.start()
@@ -132,7 +140,7 @@ def test_an_app_that_does_not_read_holds_the_sender(
     bus: SimulatedPhones, client: MuxClient, listener: socket.socket
 ) -> None:
     wire = client.reach(unpaired(bus, ports={PORT: listener.getsockname()}), PORT)
-    inside, _ = listener.accept()
+    inside = accepted(listener)
     wire.setblocking(False)
     sent, quiet = 0, 0
     with inside:
@@ -160,7 +168,7 @@ def test_unplugging_ends_the_connection_at_the_app(
 ) -> None:
     phone = unpaired(bus, ports={PORT: listener.getsockname()})
     client.reach(phone, PORT)
-    inside, _ = listener.accept()
+    inside = accepted(listener)
     phone.detach()
     with inside:
         assert inside.recv(1) == b""
@@ -259,7 +267,7 @@ def test_a_suspended_app_answers_when_it_goes_on(bus: SimulatedPhones, client: M
             wire.recv(1)
     finally:
         app.resume()
-    wire.settimeout(30)
+    wire.settimeout(PATIENCE_S)
     conversation(wire)
 
 

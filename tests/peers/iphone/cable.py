@@ -61,7 +61,7 @@ class Cable:
             return len(ours) - len(poll.poll(0))
 
 
-def relay(client: socket.socket, app: socket.socket) -> None:
+def relay(app: socket.socket, client: socket.socket) -> None:
     """Pass on everything between both until one of them ends its side; then both are ended, as usbmuxd does."""
     for end in (client, app):
         if end.family == socket.AF_INET:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import plistlib
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class MuxConversation:
         self._bus, self._client = bus, client
         self._onward: Callable[[], None] | None = None
         self._listens = False
+        self._reached = ExitStack()
         self._handlers: dict[str, Callable[[Plist], Plist]] = {
             "Connect": self._connect,
             "DeletePairRecord": self._delete_pair_record,
@@ -49,6 +51,10 @@ class MuxConversation:
         Raises:
             EOFError: It left, or said what nobody says to usbmuxd.
         """
+        with self._reached:
+            self._converse()
+
+    def _converse(self) -> None:
         while self._onward is None:
             tag, asked = read_mux(self._client)
             kind = str(asked.get("MessageType"))
@@ -77,7 +83,8 @@ class MuxConversation:
         if not isinstance(port, int) or not 0 <= port < 1 << 16:
             return result(BAD_COMMAND)
         try:
-            answering = phone.reach(int.from_bytes(port.to_bytes(2, "little"), "big"))
+            reached = phone.reach(int.from_bytes(port.to_bytes(2, "little"), "big"))
+            answering = self._reached.enter_context(reached)
         except OSError:
             return result(REFUSED)
         self._onward = partial(phone.carry, answering, self._client)

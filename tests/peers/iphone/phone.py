@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tests.peers.iphone.pairing import is_sound, new_key, new_record
 from tests.peers.iphone.values import private_values, public_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tests.peers.iphone.bus import SimulatedPhones
     from tests.peers.iphone.disorder import Disorder
@@ -115,18 +116,26 @@ class Phone:
         self._started[port] = serve
         return port
 
-    def reach(self, port: int) -> Answering:
-        """What answers on a port.
+    @contextmanager
+    def reach(self, port: int) -> Iterator[Answering]:
+        """What answers on a port; the connection to an app is there as long as this is entered.
 
         Raises:
             OSError: Nothing listens there.
         """
-        if (behind := self.ports.get(port)) is not None:
-            if callable(behind):
-                return behind
-            if self.locked:
-                raise ConnectionRefusedError
-            return partial(self._pass_on, socket.create_connection(behind, timeout=30))
+        behind = self.ports.get(port)
+        if callable(behind):
+            yield behind
+        elif behind is None:
+            yield self._daemon(port)
+        elif self.locked:
+            raise ConnectionRefusedError
+        else:
+            with socket.create_connection(behind, timeout=30) as app, self.cable.over(app):
+                app.settimeout(None)
+                yield partial(relay, app)
+
+    def _daemon(self, port: int) -> Answering:
         if port == LOCKDOWN:
             return Lockdown(self).serve
         if port in self._started:
@@ -137,8 +146,3 @@ class Phone:
         """Let it answer this client, as long as neither leaves and the cable stays in."""
         with self.cable.over(client):
             answering(client)
-
-    def _pass_on(self, app: socket.socket, client: socket.socket) -> None:
-        with app, self.cable.over(app):
-            app.settimeout(None)
-            relay(client, app)
