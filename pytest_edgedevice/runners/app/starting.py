@@ -63,8 +63,9 @@ class StartCommand:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(
-                f"the command that opens the app cannot be started: {self.text}: {error}",
+                f"the command that opens the app cannot be started: {self.text}: {why}",
                 hint="see 'start' in the device's table: is the program installed, and on the PATH?",
             ) from error
         self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
@@ -93,9 +94,8 @@ class StartCommand:
         return f"the command {how}: {self.text}" + "".join(f"\n  it said: {line}" for line in said)
 
     def end(self) -> None:
-        """End it and whatever it started; idempotent."""
-        if self._child.stdout is None or self._child.stdout.closed:
-            return
+        """End it and whatever it started, once: its number may be another's afterwards."""
+        assert self._child.stdout is not None
         kill_group(self._child.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(END_S)
