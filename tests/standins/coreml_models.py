@@ -23,7 +23,7 @@ def content(inputs: Any = None, outputs: Any = None, **more: Any) -> dict[str, A
     return {
         "inputs": inputs if inputs is not None else [array("x")],
         "outputs": outputs if outputs is not None else [array("y", of="x", scale=2, shift=1)],
-        "devices": ["neural_engine", "neural_engine", "cpu", ""],
+        "devices": ["neural_engine", "neural_engine", "cpu", "", "const"],
         **more,
     }
 

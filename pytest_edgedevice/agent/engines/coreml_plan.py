@@ -10,6 +10,7 @@ DEVICES = {
     "MLGPUComputeDevice": "gpu",
     "MLNeuralEngineComputeDevice": "neural_engine",
 }
+CONSTANT = "const"
 MOST_SAID = 200
 Step = Tuple[Callable[[Any], Any], Any]
 
@@ -17,7 +18,8 @@ Step = Tuple[Callable[[Any], Any], Any]
 def plan_of(compiled: str, unit: Any, function: str) -> Tuple[Dict[str, int], str]:
     """Operators by device, and why there is no plan.
 
-    Constants have no device, and are not counted. A plan is nice to have: whatever fails here is a reason.
+    Constants, which some versions give a device to, are not counted. A plan is nice to have: whatever fails
+    here is a reason.
 
     Args:
         compiled: Path of the compiled model.
@@ -45,6 +47,8 @@ def _steps(plan: Any, structure: Any, function: str) -> Iterator[Step]:
         blocks = [functions[name].block]
         while blocks:
             for operation in blocks.pop().operations:
+                if operation.operator_name.rpartition(".")[2] == CONSTANT:
+                    continue
                 yield plan.get_compute_device_usage_for_mlprogram_operation, operation
                 blocks.extend(operation.blocks)
     elif structure.neuralnetwork is not None:

@@ -64,13 +64,20 @@ class MLComputePlan:
         return cls(content_of(path), compute_units.name)
 
 
+def _step(device: str) -> Any:
+    """One step; a constant has no device, or the processor."""
+    constant = device in ("", "const")
+    place = "cpu" if device == "const" else device
+    return SimpleNamespace(device=place, blocks=[], operator_name="const" if constant else "ios16.linear")
+
+
 def _structure(content: dict[str, Any]) -> Any:
-    steps = [SimpleNamespace(device=device, blocks=[]) for device in content.get("devices", [])]
+    steps = [_step(device) for device in content.get("devices", [])]
     kind = content.get("type", "mlProgram")
     program = network = pipeline = None
     if kind == "mlProgram":
         inside = SimpleNamespace(operations=steps[:1])
-        loop = SimpleNamespace(device="", blocks=[inside])  # a nested block, as loops have
+        loop = SimpleNamespace(device="", blocks=[inside], operator_name="while_loop")  # a nested block, as loops have
         functions = {"main": SimpleNamespace(block=SimpleNamespace(operations=[loop, *steps[1:]]))}
         program = SimpleNamespace(functions=functions)
     elif kind == "neuralNetwork":
