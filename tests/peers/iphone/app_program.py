@@ -40,7 +40,7 @@ def be_an_app() -> None:
             words = "Insufficient Permission (to submit GPU work from background)"
             return {"op": "error", "id": frame.header["id"], "kind": "background", "message": words}, []
         reply, payload = ANSWER(self, frame)
-        if reply["op"] in TAKES_TIME:
+        if reply["op"] in (*TAKES_TIME, "facts"):
             reply["conditions"] = {**reply.get("conditions", {}), **told}
         return reply, payload
 
