@@ -186,6 +186,18 @@ def test_one_that_was_unplugged_is_lost(link: UsbmuxTransport, phone: Phone) -> 
         link.conditions()
 
 
+def test_one_that_is_unplugged_amid_an_answer_is_lost(link: UsbmuxTransport, phone: Phone) -> None:
+    phone.faults["IORegistry"] = lambda _connection, _frame: phone.detach()
+    with pytest.raises(DeviceLostError, match="was unplugged"):
+        link.conditions()
+
+
+def test_one_that_hangs_up_and_is_there_says_so(link: UsbmuxTransport, phone: Phone) -> None:
+    phone.faults["IORegistry"] = lambda _connection, _frame: None
+    with pytest.raises(TransportError, match="hung up while it was asked for its facts"):
+        link.conditions()
+
+
 def test_one_that_is_plugged_in_again_is_found_again(link: UsbmuxTransport, phone: Phone) -> None:
     phone.detach()
     phone.attach_again()

@@ -11,48 +11,25 @@ import contextlib
 import functools
 import plistlib
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.errors import DeadlineError, EdgeDeviceError, MissingExtraError
+from pytest_edgedevice.errors import MissingExtraError
 from pytest_edgedevice.transports.usbmux import states
-from pytest_edgedevice.transports.usbmux.address import shown
 from pytest_edgedevice.transports.usbmux.attached import Attached, merged
-from pytest_edgedevice.transports.usbmux.loop import finished
+from pytest_edgedevice.transports.usbmux.faults import LOCKDOWN, asked_of
 from pytest_edgedevice.transports.usbmux.sockets import Bounded, dialled
+from pytest_edgedevice.transports.usbmux.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator
 
     from pytest_edgedevice.transports.usbmux.address import Address
 
-T = TypeVar("T")
-
-LOCKDOWN = 62078
 MOST_FRAME_BYTES = 4 << 20
 GIVE_UP_S = 2.0
 """What is left of a deadline to say that nobody has answered the phone's question."""
 DISK = "com.apple.disk_usage"
 DEVELOPER_MODE = "com.apple.security.mac.amfi", "DeveloperModeStatus"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What lockdownd of a phone told.
-
-    Attributes:
-        values: Its values of no particular domain; the few that it tells everybody where it is not paired.
-        paired: Whether it knows this host; the rest is told only then.
-        disk: lockdownd's values of its storage.
-        battery: The kernel's entry of the battery, where it was asked for.
-        developer_mode: Whether it is on, where it was asked for; None where it does not say.
-    """
-
-    values: Mapping[str, Any]
-    paired: bool
-    disk: Mapping[str, Any] = field(default_factory=dict)
-    battery: Mapping[str, Any] = field(default_factory=dict)
-    developer_mode: bool | None = None
 
 
 def require(*, lockdown: bool = False) -> None:
@@ -95,7 +72,7 @@ def list_devices(address: Address, *, timeout_s: float) -> list[Attached]:
 
     deadline = time.monotonic() + timeout_s
     with dialled(address, timeout_s=timeout_s) as link:
-        return _ours(listing, address, None, "its devices", deadline)
+        return asked_of(listing, address, None, "its devices", deadline)
 
 
 def connect(address: Address, phone: Attached, port: int, *, timeout_s: float) -> int:
@@ -112,7 +89,7 @@ def connect(address: Address, phone: Attached, port: int, *, timeout_s: float) -
     require()
     deadline = time.monotonic() + timeout_s
     with dialled(address, timeout_s=timeout_s) as link:
-        _ours(lambda: _to_port(link, phone, port), address, phone, f"port {port}", deadline, port=port)
+        asked_of(lambda: _to_port(link, phone, port), address, phone, f"port {port}", deadline, port=port)
         return link.detach()
 
 
@@ -152,7 +129,7 @@ def ask(
             )
 
     deadline = time.monotonic() + timeout_s
-    return _ours(asked, address, phone, "its facts", deadline)
+    return asked_of(asked, address, phone, "its facts", deadline)
 
 
 def pair(address: Address, phone: Attached, *, timeout_s: float) -> None:
@@ -170,7 +147,7 @@ def pair(address: Address, phone: Attached, *, timeout_s: float) -> None:
             await client.pair(timeout=max(deadline - time.monotonic() - GIVE_UP_S, 0))
 
     deadline = time.monotonic() + timeout_s
-    _ours(paired, address, phone, "its trust", deadline)
+    asked_of(paired, address, phone, "its trust", deadline)
 
 
 async def _to_port(link: Bounded, phone: Attached, port: int) -> None:
@@ -277,47 +254,3 @@ async def _battery(client: Any) -> dict[str, Any]:
     except (LockdownError, PairingError, StartServiceError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _ours(
-    make: Callable[[], Coroutine[Any, Any, T]],
-    address: Address,
-    phone: Attached | None,
-    asked_for: str,
-    deadline: float,
-    *,
-    port: int = 0,
-) -> T:
-    """What a coroutine of the library comes back with, and its errors as ours."""
-    left_s = max(deadline - time.monotonic(), 0.0)
-    who = f"iPhone {phone.udid}" if phone else f"usbmuxd at {shown(address)}"
-    try:
-        return finished(make, timeout_s=left_s)
-    except DeadlineError:
-        raise DeadlineError(f"{who} was asked for {asked_for} and did not answer within {left_s:.3g} s") from None
-    except EdgeDeviceError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever the library or a hostile answer makes of it stops here
-        raise _worded(error, address, phone, asked_for, port) from None
-
-
-def _worded(error: Exception, address: Address, phone: Attached | None, asked_for: str, port: int) -> EdgeDeviceError:
-    from pymobiledevice3 import exceptions as theirs
-
-    said = f"{type(error).__name__} {error}".partition("Please report")[0]  # to its authors, who are not meant here
-    if phone is None:
-        return states.senseless(shown(address), said)
-    known: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[str], EdgeDeviceError]], ...] = (
-        (theirs.BadDevError, states.unplugged),
-        (theirs.ConnectionFailedError, lambda udid: states.port_refused(udid, port or LOCKDOWN)),
-        ((theirs.PasswordRequiredError, theirs.PasscodeRequiredError), states.locked),
-        (theirs.PairingDialogResponsePendingError, states.pairing_pending),
-        (theirs.UserDeniedPairingError, states.pairing_refused),
-        ((theirs.NotPairedError, theirs.InvalidHostIDError), states.not_paired),
-        ((theirs.ConnectionTerminatedError, ConnectionError), lambda udid: states.hung_up(udid, asked_for)),
-        (theirs.MuxException, lambda _: states.senseless(shown(address), said)),
-    )
-    for kinds, worded in known:
-        if isinstance(error, kinds):
-            return worded(phone.udid)
-    return states.odd(phone.udid, asked_for, said)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_edgedevice.transports.usbmux.address import Address
+    from pytest_edgedevice.transports.usbmux.told import Told
     from pytest_edgedevice.values import Fact
 
 LIST_S = 10.0
@@ -90,7 +91,7 @@ class UsbmuxTransport(Transport):
         self._process = os.getpid()
         self._closed = False
         self._ports: list[PortProcess] = []
-        self._told: library.Told | None = None
+        self._told: Told | None = None
         self._phone = self._found(udid, timeout_s=connect_timeout_s)
         self.udid = self._phone.udid
 
@@ -204,19 +205,21 @@ class UsbmuxTransport(Transport):
         except DeviceNotFoundError:
             raise states.unplugged(self.udid) from None
 
-    def _ask(self, *, timeout_s: float, battery: bool = False, developer_mode: bool = False) -> library.Told:
+    def _ask(self, *, timeout_s: float, battery: bool = False, developer_mode: bool = False) -> Told:
         self._check_open()
         deadline = time.monotonic() + timeout_s
 
-        def asked(left_s: float) -> library.Told:
+        def asked(left_s: float) -> Told:
             return library.ask(
                 self._address, self._phone, battery=battery, developer_mode=developer_mode, timeout_s=left_s
             )
 
         try:
             return asked(timeout_s)
-        except DeviceLostError:
-            self._phone = self._again(deadline)
+        except TransportError as error:
+            self._phone = self._again(deadline)  # what hung up may have been unplugged
+            if not isinstance(error, DeviceLostError):
+                raise
             return asked(deadline - time.monotonic())
 
     def _why_ended(self, device_id: int, timeout_s: float) -> TransportError | None:
