@@ -59,7 +59,7 @@ class _Reports:
         # the other is pytest-xdist's word for a test whose worker crashed
         crashed = str(report.when) == "???" and is_configured(self._config)
         if crashed or hasattr(report, "edgedevice"):
-            from pytest_edgedevice.plugin.reporting import collector_of
+            from pytest_edgedevice.plugin.collecting import collector_of
 
             settings_of(self._config)
             collector = collector_of(self._config)
@@ -209,6 +209,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table; nothing in runs without device tests."""
     if SETTINGS in config.stash and not hasattr(config, "workerinput"):
-        from pytest_edgedevice.plugin.reporting import summarize
+        from pytest_edgedevice.plugin.closing import summarize
 
         summarize(terminalreporter, config)

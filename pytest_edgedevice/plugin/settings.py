@@ -6,7 +6,6 @@ a device spec means: that needs the device file, and waits for a device test.
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from pytest_edgedevice.plugin.options import (
     WAIT_CI_S,
     WAIT_S,
 )
+from pytest_edgedevice.plugin.reading import choice, count, file, ini_folder, one, seconds, several, whole
 from pytest_edgedevice.reports.renderers import Report, parse_report
 
 if TYPE_CHECKING:
@@ -114,24 +114,24 @@ def read_settings(config: pytest.Config) -> Settings:
         origin=origin,
         named=origin in (LONG_FORM, SHORT_FORM, ENVIRONMENT),
         delegates=_delegates(config),
-        engine=_choice(config, "edge_engine", ENGINES, default=""),
-        threads=_whole(config, "edge_threads", 1),
-        wait_s=_seconds(config, "edge_wait", WAIT_CI_S if ci else WAIT_S, least=0),
-        hold=_choice(config, "edge_hold", HOLDS, default="session"),
-        reconnect_s=_seconds(config, "edge_reconnect", RECONNECT_S, least=0),
-        timeout_s=_seconds(config, "edge_timeout", TIMEOUT_S, least=0.001),
+        engine=choice(config, "edge_engine", ENGINES, default=""),
+        threads=whole(config, "edge_threads", 1),
+        wait_s=seconds(config, "edge_wait", WAIT_CI_S if ci else WAIT_S, least=0),
+        hold=choice(config, "edge_hold", HOLDS, default="session"),
+        reconnect_s=seconds(config, "edge_reconnect", RECONNECT_S, least=0),
+        timeout_s=seconds(config, "edge_timeout", TIMEOUT_S, least=0.001),
         reports=_reports(config),
         update_goldens=bool(config.getoption("edge_update_goldens")),
-        config=_file(config, "edge_config"),
+        config=file(config, "edge_config"),
         baseline=_baseline(config),
         update_baseline=bool(config.getoption("edge_update_baseline")),
-        on_inconclusive=_choice(config, "edge_inconclusive", POLICIES, default="fail"),
-        verdict=_file(config, "edge_verdict"),
+        on_inconclusive=choice(config, "edge_inconclusive", POLICIES, default="fail"),
+        verdict=file(config, "edge_verdict"),
         history=_history(config),
         history_named=bool(config.getoption("edge_history") or config.getini("edge_history")),
-        history_runs=_count(config, "edge_history_runs", HISTORY_RUNS),
-        history_days=_count(config, "edge_history_days", HISTORY_DAYS),
-        regression=_choice(config, "edge_regression", REGRESSIONS, default="warn"),
+        history_runs=count(config, "edge_history_runs", HISTORY_RUNS),
+        history_days=count(config, "edge_history_days", HISTORY_DAYS),
+        regression=choice(config, "edge_regression", REGRESSIONS, default="warn"),
         models=tuple(config.getini("edge_models")),
         goldens=tuple(config.getini("edge_goldens")),
         inputs=tuple(config.getini("edge_inputs")),
@@ -155,7 +155,7 @@ def _devices(config: pytest.Config) -> tuple[tuple[str, ...], str]:
 
 
 def _delegates(config: pytest.Config) -> tuple[str, ...]:
-    names, where = _several(config, "edge_delegate")
+    names, where = several(config, "edge_delegate")
     for name in names:
         library = name.removeprefix("external:")
         if name not in DELEGATES and (library == name or not library):
@@ -164,12 +164,12 @@ def _delegates(config: pytest.Config) -> tuple[str, ...]:
 
 
 def _reports(config: pytest.Config) -> tuple[Report, ...]:
-    texts, where = _several(config, "edge_report")
+    texts, where = several(config, "edge_report")
     if not texts:
         return ()
     from pytest_edgedevice.errors import UsageError  # its absence tells that nothing of ours can have been raised
 
-    base = config.invocation_params.dir if where.startswith("--") else _ini_folder(config)
+    base = config.invocation_params.dir if where.startswith("--") else ini_folder(config)
     try:
         return tuple(dict.fromkeys(parse_report(text, base) for text in texts))
     except UsageError as error:
@@ -177,7 +177,7 @@ def _reports(config: pytest.Config) -> tuple[Report, ...]:
 
 
 def _baseline(config: pytest.Config) -> Path | None:
-    path, update = _file(config, "edge_baseline"), bool(config.getoption("edge_update_baseline"))
+    path, update = file(config, "edge_baseline"), bool(config.getoption("edge_update_baseline"))
     if path is None and update:
         raise pytest.UsageError("--edge-update-baseline needs a file: --edge-baseline PATH")
     if path is not None and not (path.is_file() or (update and not path.exists())):
@@ -195,7 +195,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _evidence(config: pytest.Config) -> EvidenceSettings:
-    keep, inputs = _choice(config, "edge_keep", KEPT, default="none"), bool(config.getoption("edge_keep_inputs"))
+    keep, inputs = choice(config, "edge_keep", KEPT, default="none"), bool(config.getoption("edge_keep_inputs"))
     if inputs and keep == "none":
         raise pytest.UsageError("--edge-keep-inputs keeps nothing by itself: add --edge-keep failing, or all")
     given = config.getoption("edge_record_run")
@@ -205,10 +205,10 @@ def _evidence(config: pytest.Config) -> EvidenceSettings:
     if recording is not None and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--edge-record-run records one process: leave -n out")
     return EvidenceSettings(
-        blame=_choice(config, "edge_blame", SWITCH, default="on") == "on",
-        blame_s=_seconds(config, "edge_blame_s", BLAME_S, least=0.001),
+        blame=choice(config, "edge_blame", SWITCH, default="on") == "on",
+        blame_s=seconds(config, "edge_blame_s", BLAME_S, least=0.001),
         keep=keep,
-        keep_dir=_file(config, "edge_keep_dir"),
+        keep_dir=file(config, "edge_keep_dir"),
         keep_inputs=inputs,
         record_run=recording,
     )
@@ -216,75 +216,10 @@ def _evidence(config: pytest.Config) -> EvidenceSettings:
 
 def _history(config: pytest.Config) -> Path | None:
     """Folder of the history: as named, or in the root folder."""
-    text, where = _one(config, "edge_history", "")
+    text, where = one(config, "edge_history", "")
     if text == "off":
         return None
-    named = _file(config, "edge_history")
+    named = file(config, "edge_history")
     if named is not None and named.exists() and not named.is_dir():
         raise pytest.UsageError(f"{where}: {str(named)!r} is no folder")
     return named or config.rootpath / HISTORY
-
-
-def _count(config: pytest.Config, name: str, default: int) -> int:
-    text = str(config.getini(name) or default).strip()
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= 1_000_000:
-        raise pytest.UsageError(f"{_ini(name)}: {text!r} is not a whole number from 1 to 1000000")
-    return int(text)
-
-
-def _file(config: pytest.Config, name: str) -> Path | None:
-    option, ini = config.getoption(name), str(config.getini(name) or "")
-    if option:
-        return config.invocation_params.dir / str(option)
-    return _ini_folder(config) / ini if ini else None
-
-
-def _ini_folder(config: pytest.Config) -> Path:
-    return config.inipath.parent if config.inipath else config.rootpath
-
-
-def _several(config: pytest.Config, name: str) -> tuple[list[str], str]:
-    """Values of an option that may be repeated, and where they come from."""
-    given = config.getoption(name)
-    return (given, _option(name)) if given else (config.getini(name), _ini(name))
-
-
-def _one(config: pytest.Config, name: str, default: object) -> tuple[str, str]:
-    """The value of an option, and where it comes from."""
-    given = config.getoption(name, None)  # some have an ini key only
-    if given is not None:
-        return str(given).strip(), _option(name)
-    return str(config.getini(name) or "").strip() or str(default), _ini(name)
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _ini(name: str) -> str:
-    return f"{name} in the ini file"
-
-
-def _choice(config: pytest.Config, name: str, known: tuple[str, ...], *, default: str) -> str:
-    text, where = _one(config, name, default)
-    if text not in (*known, default):
-        raise pytest.UsageError(f"{where}: {text!r} is not one of {', '.join(known)}")
-    return text
-
-
-def _whole(config: pytest.Config, name: str, default: int) -> int:
-    text, where = _one(config, name, default)
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= 1024:
-        raise pytest.UsageError(f"{where}: {text!r} is not a whole number from 1 to 1024")
-    return int(text)
-
-
-def _seconds(config: pytest.Config, name: str, default: float, *, least: float) -> float:
-    text, where = _one(config, name, default)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value < 1e9:
-        raise pytest.UsageError(f"{where}: {text!r} is not a number of seconds of at least {least:g}")
-    return value
