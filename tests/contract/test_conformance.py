@@ -15,6 +15,7 @@ from pytest_edgedevice.cli import main
 from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, TcpAgent, try_all
 from pytest_edgedevice.conformance.checks import endings
 from tests.contract import agent_server
+from tests.contract.ios_devices import PORT, UDID
 from tests.native.builds import STRICT, agent_of
 from tests.native.conftest import litert_library, tflite_library
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_edgedevice.conformance import Agent, Outcome
+    from tests.peers.iphone import App
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -197,3 +199,20 @@ def test_a_failure_says_what_was_sent_what_came_and_what_is_written(
         'PROTOCOL.md, "hello (from the agent, unasked)": integer 1. The host refuses any other',
     ]
     assert lines[-1].startswith("8 ok, 1 failed in ")
+
+
+@pytest.mark.usefixtures("ios_surroundings")
+def test_an_app_on_a_phone_keeps_every_promise(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    """Through usbmuxd, as somebody with a Mac proves their own; and once more with another app in front of it."""
+    agent = f"ios:{UDID}:{PORT}"
+    assert main(["conformance", agent, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["checks"]
+    assert [one["name"] for one in told if one["status"] != "ok"] == [
+        *(NO_FOLDERS, *COREML, ONLY_AN_APP[1], ONLY_A_COMMAND)
+    ]
+    app.tell(app_state="background")
+    try:
+        assert main(["conformance", agent, "--only", ONLY_AN_APP[1], "--json"]) == 0
+    finally:
+        app.tell()
+    assert json.loads(capsys.readouterr().out)["ok"] == 1
