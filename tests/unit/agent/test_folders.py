@@ -198,14 +198,10 @@ def test_nothing_is_written_for_a_manifest_that_is_wrong(tmp_path: Path) -> None
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(
-    ("number", "kind"), [(errno.ENOSPC, "full"), (errno.EIO, "internal"), (errno.EEXIST, "protocol")]
-)
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, "full"), (errno.EIO, "internal")])
 def test_a_folder_that_cannot_be_built_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: str
 ) -> None:
-    """The last is what a system says that takes ``A`` and ``a`` for one name."""
-
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -215,6 +211,19 @@ def test_a_folder_that_cannot_be_built_leaves_nothing(
     monkeypatch.setattr(Store, "_take", fail)
     assert refused(store, name)[0] == kind
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_names_that_are_one_to_the_system_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``A`` and ``a`` are on most Macs: nothing is written over."""
+
+    def taken(_source: str, target: str) -> None:
+        raise FileExistsError(errno.EEXIST, "File exists", target)
+
+    store = Store(str(tmp_path))
+    name = put_folder(store, {"A": b"1", "a": b"2"})
+    monkeypatch.setattr(os, "link", taken)
+    kind, why = refused(store, name)
+    assert (kind, why.startswith("two paths of the manifest are one here: ")) == ("protocol", True)
 
 
 def ask(session: Session, **header: Any) -> dict[str, Any]:
