@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import xdist.plugin  # noqa: F401 - pytester forgets what is first imported inside a run
+import xdist.plugin  # type: ignore[import-untyped]  # noqa: F401 - pytester forgets what is first imported inside a run
 
 import pytest_edgedevice
 
