@@ -19,6 +19,12 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board that floods keeps a core busy until its goodbye, for which nobody waits here."""
+    monkeypatch.setattr(ssh, "CLOSE_S", 0.2)
+
+
 def opened(how: str, *, timeout_s: float = 20.0) -> SshTransport:
     return SshTransport("kitchen", program=(sys.executable, BOARD, how), connect_timeout_s=timeout_s)
 
@@ -85,12 +91,13 @@ def test_endless_frames_before_the_hello_are_told_in_time() -> None:
 def test_endless_words_are_a_deadline_and_fill_no_memory(how: str) -> None:
     with opened(how) as link:
         process = link.start(["cat"])
-        assert process.wait(timeout_s=1) is None
+        assert process.wait(timeout_s=0.5) is None
         assert len(process.stderr_tail()) <= 65536
 
 
-def test_endless_errors_of_a_program_that_is_run_end_it() -> None:
-    with opened("errors") as link, pytest.raises(TransportError, match="more than 64 MiB"):
+def test_endless_errors_of_a_program_that_is_run_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "MOST_OUTPUT_BYTES", 8 << 20)
+    with opened("errors") as link, pytest.raises(TransportError, match="more than 8 MiB"):
         link.run(["cat"], timeout_s=60)
 
 
