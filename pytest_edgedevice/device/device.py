@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.device.leased import Leased
-from pytest_edgedevice.device.loading import check_arguments, check_seconds, model_file
+from pytest_edgedevice.device.loading import check_arguments, check_seconds, load_patience, model_file
 from pytest_edgedevice.device.reconnecting import connected_again, taken_over
 from pytest_edgedevice.errors import EdgeDeviceError, InputError
 from pytest_edgedevice.runners.agents import AgentRunner
@@ -107,7 +107,7 @@ class Device(Leased):
             delegate_options: Options for an external delegate, or for ``npu``: ``{"openvino.device": "cpu"}``
                 has Intel's OpenVINO compile for the processor, which the placement's evidence then says.
             timeout_s: Deadline for preparing the model, which accelerators may compile for minutes; by default
-                twice the device's own for an exchange, and ten times where an app runs it.
+                twice the device's own for an exchange, and ten times for Core ML and where an app runs it.
 
         Raises:
             InputError: An argument has no such value.
@@ -120,14 +120,16 @@ class Device(Leased):
         if timeout_s is not None:
             check_seconds("timeout_s", timeout_s)
         self._check_open()
+        source = model_file(path)
+        patience = load_patience(source, delegate, engine, usual=self._runner.load_patience)
         request = LoadRequest(
-            model_file(path),
+            source,
             delegate=delegate,
             threads=threads,
             engine=engine,
             allow_fallback=fallback == "allow",
             options={str(key): str(value) for key, value in (delegate_options or {}).items()},
-            timeout_s=max(self._timeout_s, 1.0) * self._runner.load_patience if timeout_s is None else timeout_s,
+            timeout_s=max(self._timeout_s, 1.0) * patience if timeout_s is None else timeout_s,
         )
         model = self._runner.load(self._site(), request)
         model.delegate_options = request.options or {}

@@ -11,8 +11,10 @@ from pytest_edgedevice.errors import DelegateError, InputError, ModelError
 from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.runners.model_content import is_model_folder, look_into
 
-DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi",
-             "cpu_only", "cpu_and_gpu", "cpu_and_ne", "all", "coreml")  # fmt: skip
+CORE_ML = ("cpu_only", "cpu_and_gpu", "cpu_and_ne", "all", "coreml")
+DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi", *CORE_ML)
+CORE_ML_PATIENCE = 10
+"""The Neural Engine's compiler may take minutes: in deadlines of an exchange."""
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:
@@ -37,6 +39,19 @@ def model_file(path: str | os.PathLike[str]) -> Path:
     if source.stat().st_size == 0:
         raise ModelError(f"model {str(source)!r} is empty")
     return source
+
+
+def load_patience(source: Path, delegate: str, engine: str, *, usual: int) -> int:
+    """How many deadlines of an exchange a load may take where nobody says otherwise.
+
+    Args:
+        source: The model.
+        delegate: As asked for.
+        engine: As asked for; may be empty.
+        usual: The runner's own patience.
+    """
+    is_core_ml = engine == "coreml" or delegate in CORE_ML or source.suffix == ".mlmodel" or source.is_dir()
+    return max(usual, CORE_ML_PATIENCE) if is_core_ml else usual
 
 
 def check_seconds(name: str, value: Any, *, zero: bool = False) -> None:

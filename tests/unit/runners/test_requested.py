@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_edgedevice.checks.presets import family_of
+from pytest_edgedevice.device.loading import load_patience
 from pytest_edgedevice.errors import DelegateError, DelegateImpossibleError
 from pytest_edgedevice.replay.plain import rebuild
 from pytest_edgedevice.runners.agent_loading import check_offered, check_placement
 from pytest_edgedevice.runners.replies import read_placement
 from pytest_edgedevice.values import Placement, plan_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def placed(requested: str, proven: str = "", **plan: int) -> Placement:
@@ -111,6 +115,22 @@ def test_an_agent_that_tells_of_no_request_has_proven_it() -> None:
 def test_a_malformed_plan_is_not_believed(changes: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError, AttributeError)):  # what makes a reply a malformed one
         read_placement({**TOLD, **changes}, "cpu_and_ne")
+
+
+@pytest.mark.parametrize(
+    ("name", "delegate", "engine", "patience"),
+    [
+        ("m.tflite", "default", "", 2),
+        ("m.mlmodel", "default", "", 10),
+        ("m.tflite", "default", "coreml", 10),
+        ("m.bin", "cpu_and_ne", "", 10),
+        ("", "default", "", 10),  # a folder
+    ],
+)
+def test_a_model_of_core_ml_may_compile_for_long(
+    name: str, delegate: str, engine: str, patience: int, tmp_path: Path
+) -> None:
+    assert load_patience(tmp_path / name, delegate, engine, usual=2) == patience
 
 
 def test_a_plan_is_in_recordings_which_older_ones_have_not() -> None:
