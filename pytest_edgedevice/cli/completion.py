@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pytest_edgedevice.errors import MissingExtraError
 
+SCHEMA = 1
+
 
 def script_for(shell: str) -> str:
     """The script.

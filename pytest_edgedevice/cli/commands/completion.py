@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.cli.arguments import FINE
+from pytest_edgedevice.cli.arguments import FINE, add_json
 
 if TYPE_CHECKING:
     import argparse
@@ -17,11 +17,15 @@ SHELLS = ("bash", "zsh", "tcsh")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See the help."""
     parser.add_argument("shell", choices=SHELLS, help='e.g. for bash: eval "$(edgedevice completion bash)"')
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print it."""
-    from pytest_edgedevice.cli.completion import script_for
+    import json
 
-    print(script_for(options.shell))
+    from pytest_edgedevice.cli.completion import SCHEMA, script_for
+
+    script = script_for(options.shell)
+    print(json.dumps({"schema": SCHEMA, "shell": options.shell, "script": script}) if options.json else script)
     return FINE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -36,3 +37,9 @@ def test_a_missing_library_is_named_with_its_remedy(
     err = capsys.readouterr().err
     assert err.startswith("edgedevice: completions need shtab, which is not installed\n")
     assert err.endswith("hint: pip install 'pytest-edgedevice[completion]'\n")
+
+
+def test_a_program_is_told_the_script_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["shell"], "complete" in told["script"]) == ("bash", True)
