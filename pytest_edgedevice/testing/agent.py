@@ -11,6 +11,7 @@ import pytest
 from pytest_edgedevice.agent.wire import split_tensors
 from pytest_edgedevice.errors import EdgeDeviceError, ProtocolError
 from pytest_edgedevice.testing.adding import StartAgent, add_request, ask, closing, digest, load, put
+from pytest_edgedevice.testing.cases import case
 from pytest_edgedevice.testing.instruments import InstrumentsContract
 from pytest_edgedevice.testing.patience import PATIENCE_S
 
@@ -79,14 +80,12 @@ class AgentContract(InstrumentsContract):
             assert (part.role, part.dtype, part.shape) == ("timing", "int64", (7,))
             assert all(value >= 0 for value in struct.unpack("<7q", part.data))
 
-    @pytest.mark.parametrize("delegate", ["", "warp", "external:/no/such/library.so"])
-    def test_a_delegate_that_is_not_there_is_refused(
-        self, start_agent: StartAgent, add_model: bytes, delegate: str
-    ) -> None:
+    def test_a_delegate_that_is_not_there_is_refused(self, start_agent: StartAgent, add_model: bytes) -> None:
         """And the agent goes on: the model can be loaded without it."""
         with closing(start_agent()) as agent:
-            with pytest.raises(EdgeDeviceError):
-                load(agent, add_model, delegate=delegate)
+            for delegate in ("", "warp", "external:/no/such/library.so"):
+                with case(delegate), pytest.raises(EdgeDeviceError):
+                    load(agent, add_model, delegate=delegate)
             assert load(agent, add_model)["placement"]["nodes"] == 1
 
     @pytest.mark.parametrize("operation", ["run", "measure"])

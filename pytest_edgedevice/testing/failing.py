@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.errors import AgentDiedError, DelegateError, InputError, ModelError
+from pytest_edgedevice.testing.cases import case
 from pytest_edgedevice.testing.running import listed, rows
 from pytest_edgedevice.testing.surroundings import Agents, DeviceSurroundings
 
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
     from pytest_edgedevice.interfaces import DeviceLike
 
 ROW = rows(1)
-WRONG_INPUTS = [
-    pytest.param({"a": ROW}, "input 'b' is missing", "", id="one is missing"),
-    pytest.param({"a": ROW, "bb": ROW}, "no input 'bb'", "did you mean 'b'", id="another name"),
-    pytest.param({"a": ROW, "b": ROW[:, :3]}, r"'b' needs shape \(n, 4\)", "", id="another shape"),
-    pytest.param({"a": ROW, "b": ROW[0]}, "'b' needs shape", "needs the sample axis too", id="no sample axis"),
-    pytest.param({"a": ROW, "b": ROW.astype("f8")}, "'b' needs float32, got float64", "cast it", id="another dtype"),
-    pytest.param({"a": ROW, "b": ROW.astype(str)}, "'b' needs float32, got <U", "give numbers", id="texts"),
-    pytest.param({"a": ROW, "b": rows(2)}, "different numbers of samples", "", id="uneven"),
-    pytest.param({"a": ROW[:0], "b": ROW[:0]}, "no samples to run", "", id="nothing"),
-    pytest.param([], "no samples to run", "", id="an empty sequence"),
-    pytest.param(ROW, "the model has 2 inputs", "", id="one array for two inputs"),
+WRONG_INPUTS: list[tuple[Any, str, str]] = [
+    ({"a": ROW}, "input 'b' is missing", ""),
+    ({"a": ROW, "bb": ROW}, "no input 'bb'", "did you mean 'b'"),
+    ({"a": ROW, "b": ROW[:, :3]}, r"'b' needs shape \(n, 4\)", ""),
+    ({"a": ROW, "b": ROW[0]}, "'b' needs shape", "needs the sample axis too"),
+    ({"a": ROW, "b": ROW.astype("f8")}, "'b' needs float32, got float64", "cast it"),
+    ({"a": ROW, "b": ROW.astype(str)}, "'b' needs float32, got <U", "give numbers"),
+    ({"a": ROW, "b": rows(2)}, "different numbers of samples", ""),
+    ({"a": ROW[:0], "b": ROW[:0]}, "no samples to run", ""),
+    ([], "no samples to run", ""),
+    (ROW, "the model has 2 inputs", ""),
 ]
-WRONG_ARGUMENTS = [
+WRONG_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"threads": 0}, "threads"),
     ({"threads": True}, "threads"),
     ({"fallback": "maybe"}, "fallback"),
@@ -38,36 +39,34 @@ WRONG_ARGUMENTS = [
     ({"delegate_options": {"a": "b"}}, "delegate_options"),
 ]
 BROKEN = [
-    pytest.param("custom_op.tflite", "EdgeDeviceUnknown", id="an operator that no runtime has"),
-    pytest.param("string.tflite", "string", id="a type without a size"),
+    ("custom_op.tflite", "EdgeDeviceUnknown"),
+    ("string.tflite", "string"),
 ]
 
 
 class FailingContract(DeviceSurroundings):
     """Errors."""
 
-    @pytest.mark.parametrize("what", ["missing", "a folder", "empty", "rubbish"])
-    def test_what_is_no_model_is_a_models_fault(self, device: DeviceLike, tmp_path: Path, what: str) -> None:
+    def test_what_is_no_model_is_a_models_fault(self, device: DeviceLike, tmp_path: Path) -> None:
         """The error names the file."""
-        path = tmp_path / "m.tflite"
-        if what == "a folder":
-            path.mkdir()
-        elif what != "missing":
-            path.write_bytes(b"" if what == "empty" else b"rubbish" * 99)
-        with pytest.raises(ModelError, match=r"m\.tflite") as caught:
-            device.load(path)
-        assert type(caught.value) is ModelError
-        assert caught.value.hint or what == "empty"
+        (tmp_path / "folder.tflite").mkdir()
+        (tmp_path / "empty.tflite").write_bytes(b"")
+        (tmp_path / "rubbish.tflite").write_bytes(b"rubbish" * 99)
+        for name in ("missing", "folder", "empty", "rubbish"):
+            with case(name):
+                with pytest.raises(ModelError, match=rf"{name}\.tflite") as caught:
+                    device.load(tmp_path / f"{name}.tflite")
+                assert type(caught.value) is ModelError
+                assert caught.value.hint or name == "empty"
 
-    @pytest.mark.parametrize(("name", "reason"), BROKEN)
-    def test_a_model_that_the_engine_refuses_is_a_models_fault(
-        self, device: DeviceLike, models: Path, name: str, reason: str
-    ) -> None:
+    def test_a_model_that_the_engine_refuses_is_a_models_fault(self, device: DeviceLike, models: Path) -> None:
         """With the engine's reason."""
-        with pytest.raises(ModelError, match=name) as caught:
-            device.load(models / name)
-        assert type(caught.value) is ModelError
-        assert reason in caught.value.message
+        for name, reason in BROKEN:
+            with case(name):
+                with pytest.raises(ModelError, match=name) as caught:
+                    device.load(models / name)
+                assert type(caught.value) is ModelError
+                assert reason in caught.value.message
 
     def test_an_inference_that_fails_is_a_models_fault(self, device: DeviceLike, models: Path) -> None:
         """It loads well."""
@@ -77,26 +76,26 @@ class FailingContract(DeviceSurroundings):
                 model.run({"a": x, "b": x})
         assert type(caught.value) is ModelError
 
-    @pytest.mark.parametrize(("inputs", "message", "hint"), WRONG_INPUTS)
-    def test_inputs_that_do_not_fit_are_refused_and_the_model_goes_on(
-        self, device: DeviceLike, models: Path, inputs: Any, message: str, hint: str
-    ) -> None:
+    def test_inputs_that_do_not_fit_are_refused_and_the_model_goes_on(self, device: DeviceLike, models: Path) -> None:
         """By name, and with what would do."""
         with device.load(models / "add_float32.tflite") as model:
-            with pytest.raises(InputError, match=message) as caught:
-                model.run(inputs)
-            assert type(caught.value) is InputError
-            assert hint in caught.value.hint
-            assert listed(model.run({"a": ROW, "b": ROW}), "sum") == [[0.0, 2.0, 4.0, 6.0]]
+            for inputs, message, hint in WRONG_INPUTS:
+                with case(inputs):
+                    with pytest.raises(InputError, match=message) as caught:
+                        model.run(inputs)
+                    assert type(caught.value) is InputError
+                    assert hint in caught.value.hint
+                    assert listed(model.run({"a": ROW, "b": ROW}), "sum") == [[0.0, 2.0, 4.0, 6.0]]
 
-    @pytest.mark.parametrize(("options", "name"), WRONG_ARGUMENTS, ids=[str(options) for options, _ in WRONG_ARGUMENTS])
     def test_an_argument_without_such_a_value_is_refused(
-        self, device: DeviceLike, models: Path, agents: Agents, options: dict[str, Any], name: str
+        self, device: DeviceLike, models: Path, agents: Agents
     ) -> None:
         """By name, before anything starts."""
-        with pytest.raises(InputError, match=name):
-            device.load(models / "add_float32.tflite", **options)
-        assert agents.count() == 0
+        for options, name in WRONG_ARGUMENTS:
+            with case(options):
+                with pytest.raises(InputError, match=name):
+                    device.load(models / "add_float32.tflite", **options)
+                assert agents.count() == 0
 
     def test_what_a_delegate_leaves_over_is_an_error_that_lists_it(
         self, device: DeviceLike, models: Path, agents: Agents
@@ -107,13 +106,11 @@ class FailingContract(DeviceSurroundings):
         assert 'fallback="allow"' in caught.value.hint
         assert agents.count() == 0
 
-    @pytest.mark.parametrize(("prefix", "name"), [("", "warp"), ("external:", "/no/such/library.so")])
-    def test_a_delegate_that_is_not_there_is_an_error_that_names_it(
-        self, device: DeviceLike, models: Path, prefix: str, name: str
-    ) -> None:
+    def test_a_delegate_that_is_not_there_is_an_error_that_names_it(self, device: DeviceLike, models: Path) -> None:
         """And the device goes on."""
-        with pytest.raises(DelegateError, match=name):
-            device.load(models / "add_float32.tflite", delegate=prefix + name)
+        for prefix, name in (("", "warp"), ("external:", "/no/such/library.so")):
+            with case(prefix + name), pytest.raises(DelegateError, match=name):
+                device.load(models / "add_float32.tflite", delegate=prefix + name)
         device.load(models / "add_float32.tflite").close()
 
     def test_a_model_that_kills_the_runtime_is_told_and_can_do_no_more_harm(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.errors import InputError, UsageError
+from pytest_edgedevice.testing.cases import case
 from pytest_edgedevice.testing.surroundings import DeviceSurroundings
 from pytest_edgedevice.values import Quantization, TensorSpec
 
@@ -133,18 +134,14 @@ class RunningContract(DeviceSurroundings):
             run = model.run({"subtrahend": rows(1), "minuend": rows(1, start=2)})
         assert listed(run, "difference") == [[8.0] * 4]
 
-    @pytest.mark.parametrize("form", ["mapping", "sequence", "one array", "list a name"])
-    def test_inputs_may_be_given_in_every_form(self, device: DeviceLike, models: Path, form: str) -> None:
+    def test_inputs_may_be_given_in_every_form(self, device: DeviceLike, models: Path) -> None:
         """A mapping, a sequence of mappings, a single array, a list of one array a sample."""
         x = rows(3)
-        inputs: dict[str, Any] = {
-            "mapping": {"x": x},
-            "sequence": [{"x": x[:1]}, {"x": x[1:]}],
-            "one array": x,
-            "list a name": {"x": [x[0], x[1], x[2]]},
-        }
+        forms: list[Any] = [{"x": x}, [{"x": x[:1]}, {"x": x[1:]}], x, {"x": [x[0], x[1], x[2]]}]
         with device.load(models / "copy_float32.tflite") as model:
-            assert listed(model.run(inputs[form]), "y") == x.tolist()
+            for inputs in forms:
+                with case(inputs):
+                    assert listed(model.run(inputs), "y") == x.tolist()
 
     def test_shapes_may_vary_from_sample_to_sample(self, device: DeviceLike, models: Path) -> None:
         """Outputs that differ in shape come as a list, one a sample; those that agree as one array."""
@@ -193,16 +190,15 @@ class RunningContract(DeviceSurroundings):
         assert (timing.load_ms, timing.warmup_runs > 0, timing.first_ms > 0) == (model.load_ms, True, True)
         assert set(timing.conditions) == {"before", "after"}
 
-    @pytest.mark.parametrize(("steps", "budget_ms", "verdict"), [(200, 60_000, "pass"), (20_000, 0.05, "fail")])
-    def test_a_measurement_is_judged(
-        self, device: DeviceLike, models: Path, steps: int, budget_ms: float, verdict: str
-    ) -> None:
+    def test_a_measurement_is_judged(self, device: DeviceLike, models: Path) -> None:
         """With what was asked for, and a reason unless it passed."""
-        sample = np.array([steps], np.int32)
         with device.load(models / "slow.tflite", delegate="cpu") as model:
-            timing = model.measure(sample, budget_ms=budget_ms, quantile=0.9, confidence=0.9, max_s=20)
-        assert (timing.verdict, timing.reason == "") == (verdict, verdict == "pass")
-        assert (timing.budget_ms, timing.quantile, timing.confidence) == (budget_ms, 0.9, 0.9)
+            for steps, budget_ms, verdict in ((200, 60_000, "pass"), (20_000, 0.05, "fail")):
+                sample = np.array([steps], np.int32)
+                with case(verdict):
+                    timing = model.measure(sample, budget_ms=budget_ms, quantile=0.9, confidence=0.9, max_s=20)
+                    assert (timing.verdict, timing.reason == "") == (verdict, verdict == "pass")
+                    assert (timing.budget_ms, timing.quantile, timing.confidence) == (budget_ms, 0.9, 0.9)
 
     def test_a_sample_to_measure_is_checked_like_one_to_run(self, device: DeviceLike, models: Path) -> None:
         """NaN and dtype."""

@@ -10,12 +10,27 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.errors import InputError
+from pytest_edgedevice.testing.cases import case
 from pytest_edgedevice.testing.surroundings import DeviceSurroundings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_edgedevice.interfaces import DeviceLike
+
+UNWATCHABLE: list[tuple[str, dict[str, Any]]] = [
+    ("resources", {"seconds": 0}),
+    ("resources", {"seconds": float("nan")}),
+    ("stream", {"fps": 0}),
+    ("stream", {"fps": "30"}),
+    ("stream", {"fps": 10_000, "seconds": 1000}),
+    ("profile", {"runs": 0}),
+    ("profile", {"runs": True}),
+    ("profile", {"seconds": -1}),
+    ("stages", {"runs": 0}),
+    ("stages", {"seconds": -1}),
+    ("stages", {"module": "no-such-file.py", "sample": {}}),
+]
 
 
 class WatchingContract(DeviceSurroundings):
@@ -73,27 +88,11 @@ class WatchingContract(DeviceSurroundings):
         assert bool(found.operators) != bool(found.problem)
         assert [one.name for one in found.operators] in ([], ["ADD"])
 
-    @pytest.mark.parametrize(
-        ("call", "given"),
-        [
-            ("resources", {"seconds": 0}),
-            ("resources", {"seconds": float("nan")}),
-            ("stream", {"fps": 0}),
-            ("stream", {"fps": "30"}),
-            ("stream", {"fps": 10_000, "seconds": 1000}),
-            ("profile", {"runs": 0}),
-            ("profile", {"runs": True}),
-            ("profile", {"seconds": -1}),
-            ("stages", {"runs": 0}),
-            ("stages", {"seconds": -1}),
-            ("stages", {"module": "no-such-file.py", "sample": {}}),
-        ],
-    )
-    def test_what_cannot_be_watched_is_the_callers_error(
-        self, device: DeviceLike, models: Path, call: str, given: dict[str, Any]
-    ) -> None:
+    def test_what_cannot_be_watched_is_the_callers_error(self, device: DeviceLike, models: Path) -> None:
         """And the model goes on."""
         with device.load(models / "add_float32.tflite", delegate="cpu") as model:
-            with pytest.raises(InputError):
-                getattr(model, call)(**given)
-            assert model.resources(seconds=0.01).model_bytes == model.info.size_bytes
+            for call, given in UNWATCHABLE:
+                with case((call, given)):
+                    with pytest.raises(InputError):
+                        getattr(model, call)(**given)
+                    assert model.resources(seconds=0.01).model_bytes == model.info.size_bytes
