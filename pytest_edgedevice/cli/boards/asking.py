@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.cli.text import printable
 from pytest_edgedevice.errors import DeviceFullError, InfraError, TransportError
+from pytest_edgedevice.runners.bundle import packed
+from pytest_edgedevice.transports.prepared import prepared
 from pytest_edgedevice.transports.ssh.bundle import older, sources
 from pytest_edgedevice.transports.ssh.client import last_words
 
 if TYPE_CHECKING:
     from pytest_edgedevice.transports.ssh.transport import SshTransport
 
-EPOCH = (1980, 1, 1, 0, 0, 0)
 MOST_ANSWER_BYTES = 1 << 20
 PUSH_S = 60.0
 ANSWER_S = 400.0
@@ -28,6 +27,13 @@ PARTS = (
     "cli/boards/placing.py",
     "cli/boards/trying.py",
 )
+SHARED = (
+    *("errors.py", "agent/__init__.py", "agent/conditions.py", "agent/board/__init__.py", "agent/board/facts.py"),
+    *(f"leases/{name}.py" for name in ("folder", "holder", "kernel", "lockfile", "looking", "queue", "slots")),
+)
+"""What these import of the sources that a helper is made of."""
+ROOMS = ("", "cli/", "cli/boards/", "leases/", "runners/")
+"""Those whose own ``__init__`` is left out: it imports what is not sent."""
 MAIN = """
 import json, sys
 from pytest_edgedevice.cli.boards import placing, there
@@ -87,14 +93,14 @@ class Board:
 def program() -> bytes:
     """Our program as one file that Python runs."""
     root = Path(__file__).parents[2]
-    texts = dict(sources())
-    texts |= {f"pytest_edgedevice/{part}": older((root / part).read_text(encoding="utf-8")) for part in PARTS}
-    texts |= {f"pytest_edgedevice/{room}/__init__.py": "" for room in ("cli", "cli/boards", "runners")}
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in {"__main__.py": MAIN, **texts}.items():
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), text, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
+    here = {f"pytest_edgedevice/{part}": (root / part).read_text(encoding="utf-8") for part in PARTS}
+    shared = {path: sources()[path] for path in (f"pytest_edgedevice/{part}" for part in SHARED)}
+    given = {"__main__.py": MAIN, **{f"pytest_edgedevice/{room}__init__.py": "" for room in ROOMS}, **shared}
+
+    def make() -> bytes:
+        return packed({**given, **{where: older(text) for where, text in here.items()}})
+
+    return prepared(__file__, [*given, *given.values(), *here, *here.values()], make)
 
 
 def _parsed(output: bytes) -> dict[str, Any] | None:
