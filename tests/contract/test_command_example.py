@@ -45,7 +45,7 @@ def device_file(folder: Path, spec: str) -> Path:
 def pytest_on(config: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The example's test as its README says to start it."""
     # its folder for files of pytest is what it shares with the device file: no history may be left there
-    plugins = ["-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist", "--edge-history", "off"]
+    plugins = ["-p", "no:cacheprovider", "-p", "pytest_edgedevice.plugin", "--edge-history", "off"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, "--edge-config", str(config), "--device", "desk", *arguments],
         cwd=EXAMPLE,
@@ -54,6 +54,7 @@ def pytest_on(config: Path, environment: Mapping[str, str], *arguments: str) -> 
             "PYTHONPATH": str(ROOT),
             "EDGEDEVICE_LOCKS": str(config.parent / "locks"),
             "COLUMNS": "200",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those of others take longer than the test does
         },
         check=False,
         capture_output=True,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pytest
 
-from pytest_edgedevice.cli import main
+from pytest_edgedevice.cli import main, running_sweep
 from pytest_edgedevice.cli import running as command
 from pytest_edgedevice.errors import DeviceLostError
 from tests.unit.cli.swept import FakeDevice, gives, timing
@@ -27,6 +27,12 @@ FIXTURES = Path(__file__).parents[3] / "fixtures"
 TINY = FIXTURES / "tiny"
 ADD = str(TINY / "no_batch.tflite")
 DEADLINE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def watched_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second of processor time a row is for what a user reads; here it is enough that it was watched."""
+    monkeypatch.setattr(running_sweep, "WATCH_S", 0.01)
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:
