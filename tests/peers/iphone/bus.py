@@ -22,7 +22,7 @@ from tests.peers.iphone.phone import Phone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.peers.iphone.disorder import Disorder
+    from tests.peers.iphone.disorder import Fault
 
 PATIENCE_S = 30.0
 UDID = "00008130-001A2B3C4D5E{:04X}"
@@ -40,7 +40,7 @@ class SimulatedPhones:
 
     def __init__(self) -> None:
         self.buid = str(uuid.uuid4()).upper()
-        self.faults: dict[str, Disorder] = {}
+        self.faults: dict[str, Fault] = {}
         self.pair_records: dict[str, bytes] = {}
         self._attached: dict[int, tuple[Phone, str]] = {}
         self._last_number = 0

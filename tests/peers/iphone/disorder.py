@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import plistlib
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,9 +17,11 @@ from tests.peers.iphone.frames import Frame, plist_frame
 if TYPE_CHECKING:
     import socket
 
+Fault = Callable[["socket.socket", Frame], None]
+
 
 class Disorder(Protocol):
-    """Spoils a connection; without word of its frames, they are those of lockdownd."""
+    """A fault that can be a port as well: without word of its frames, they are those of lockdownd."""
 
     def __call__(self, connection: socket.socket, frame: Frame = ..., /) -> None: ...
 

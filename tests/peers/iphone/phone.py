@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.peers.iphone.bus import SimulatedPhones
-    from tests.peers.iphone.disorder import Disorder
+    from tests.peers.iphone.disorder import Fault
 
 LOCKDOWN = 62078
 FIRST_SERVICE = 49152
@@ -66,7 +66,7 @@ class Phone:
         self.developer_mode, self.battery, self.charging = developer_mode, battery, True
         self.ports: dict[int, tuple[str, int] | Answering] = dict(ports or {})
         self.connections, self.serial = connections, serial or udid
-        self.faults: dict[str, Disorder] = {}
+        self.faults: dict[str, Fault] = {}
         self.key = new_key()
         self.values: dict[str, Any] = public_values(udid, name=name, product=product, version=version)
         self.private: dict[str, Any] = private_values(udid)
