@@ -40,7 +40,7 @@ def test_a_phone_that_lies_about_hashes_is_not_believed(
 ) -> None:
     phone.tool("sha256sum", f'if [ -s /dev/stdin ]; then {said}; else echo "{EMPTY}  -"; fi\n')
     with promptly(), pytest.raises((TransportError, DeadlineError)) as caught:
-        placed(link, model, timeout_s=3)
+        placed(link, model, timeout_s=1)
     assert caught.value.message.isprintable()
     until(lambda: not there(link, phone), "removing the part")
 
