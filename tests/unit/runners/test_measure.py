@@ -34,6 +34,7 @@ class ScriptedAgent:
         self.reply: dict[str, Any] = {}
         self.data: np.ndarray[Any, Any] | None = None
         self.conditions: Any = {"load_1min": 0.5}
+        self.worst: dict[str, Any] = {}
 
     def request(
         self,
