@@ -42,10 +42,17 @@ class Stage:
             return True
         if all((self.target / name).is_file() and self._same(name) for name in self.names):
             return False
-        # without its document it is no golden, so that nobody takes files of two recordings for one
-        (self.target / NAME).unlink(missing_ok=True)
-        for name in self.names:
-            (self.folder / name).replace(self.target / name)
+        with contextlib.ExitStack() as undo:  # the golden that was there comes back where one of these fails
+            # its document goes first: without it it is no golden, so that nobody takes files of two recordings for one
+            for name in reversed(self.names):
+                old, aside = self.target / name, self.folder / f"{name}.before"
+                if old.exists():
+                    old.replace(aside)
+                    undo.callback(aside.replace, old)
+            for name in self.names:
+                (self.folder / name).replace(self.target / name)
+                undo.callback((self.target / name).unlink)
+            undo.pop_all()
         return True
 
     def _same(self, name: str) -> bool:

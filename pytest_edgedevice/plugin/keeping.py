@@ -13,6 +13,7 @@ import pytest
 
 from pytest_edgedevice.plugin.investigating import memory_of
 from pytest_edgedevice.plugin.options import settings_of
+from pytest_edgedevice.plugin.reading import home_of
 from pytest_edgedevice.plugin.recording import add_note
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _folder(config: pytest.Config) -> Path:
     """The folder of this run, and of this worker of it; git ignores the one that we make."""
     if FOLDER not in config.stash:
         given = settings_of(config).evidence.keep_dir
-        base = given or config.rootpath / ".edgedevice" / "kept"
+        base = given or home_of(config) / ".edgedevice" / "kept"
         worker = getattr(config, "workerinput", {}).get("workerid", "")
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         config.stash[FOLDER] = base / f"{stamp}-{worker or os.getpid()}"

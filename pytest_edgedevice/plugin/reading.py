@@ -80,3 +80,14 @@ def file(config: pytest.Config, name: str) -> Path | None:
 def ini_folder(config: pytest.Config) -> Path:
     """Folder of the ini file; pytest's root folder without one."""
     return config.inipath.parent if config.inipath else config.rootpath
+
+
+def home_of(config: pytest.Config) -> Path:
+    """Where ``.edgedevice`` lies: pytest's root folder.
+
+    Without an ini file that is what all paths on the command line have in common, those of options too,
+    which may be ``/``. So it is then not taken where it lies above the current folder.
+    """
+    root, here = config.rootpath, config.invocation_params.dir
+    meant = config.inipath or config.getoption("rootdir", None) or (root / "setup.py").exists()
+    return root if meant or not here.is_relative_to(root) else here

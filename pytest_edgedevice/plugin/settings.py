@@ -25,7 +25,7 @@ from pytest_edgedevice.plugin.options import (
     WAIT_CI_S,
     WAIT_S,
 )
-from pytest_edgedevice.plugin.reading import choice, count, file, ini_folder, one, seconds, several, whole
+from pytest_edgedevice.plugin.reading import choice, count, file, home_of, ini_folder, one, seconds, several, whole
 from pytest_edgedevice.reports.renderers import Report, parse_report
 
 if TYPE_CHECKING:
@@ -222,4 +222,4 @@ def _history(config: pytest.Config) -> Path | None:
     named = file(config, "edge_history")
     if named is not None and named.exists() and not named.is_dir():
         raise pytest.UsageError(f"{where}: {str(named)!r} is no folder")
-    return named or config.rootpath / HISTORY
+    return named or home_of(config) / HISTORY

@@ -34,6 +34,21 @@ def test_a(edge_model, edge_check):
 """
 
 
+@pytest.mark.parametrize("ini", [False, True])
+def test_an_option_with_a_path_elsewhere_does_not_move_the_history(
+    pytester: pytest.Pytester, tmp_path: Path, ini: bool
+) -> None:
+    (tmp_path / "edgedevice.toml").write_text("")
+    for name in ("tox.ini", "pytest.ini"):
+        (pytester.path / name).unlink(missing_ok=True)
+    if ini:
+        pytester.makeini("[pytest]")
+    pytester.makepyfile(TEST)
+    pytester.runpytest("--edge-config", str(tmp_path / "edgedevice.toml"), str(pytester.path))
+    assert (pytester.path / ".edgedevice" / JOURNAL).is_file()
+    assert not (pytester.path.parent / ".edgedevice").exists()
+
+
 @pytest.fixture
 def folder(pytester: pytest.Pytester) -> Path:
     return pytester.path / ".edgedevice"

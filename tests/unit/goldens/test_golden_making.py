@@ -199,25 +199,41 @@ class TestAllOrNothing:
             record(tmp_path / "g", lambda _: {"y": np.zeros((3, 2))}, inputs=[data / "x.npz"], force=True)
         assert {path.name: path.read_bytes() for path in (tmp_path / "g").iterdir()} == before
 
+    @pytest.mark.parametrize("turn", range(4))
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+    def test_one_that_cannot_be_replaced_whole_stays(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn: int, error: BaseException
+    ) -> None:
+        record(tmp_path / "g", double, inputs=[data / "x.npz"])
+        before = {path.name: path.read_bytes() for path in (tmp_path / "g").iterdir()}
+        replace, turns = Path.replace, iter(range(100))
+
+        def failing(self: Path, target: Path) -> Path:
+            if next(turns) == turn:
+                raise error
+            return replace(self, target)
+
+        monkeypatch.setattr(Path, "replace", failing)
+        with pytest.raises((InfraError, KeyboardInterrupt)):
+            record(tmp_path / "g", lambda inputs: {"y": inputs["x"] * 3}, inputs=[data / "x.npz"], force=True)
+        assert {path.name: path.read_bytes() for path in (tmp_path / "g").iterdir()} == before
+        assert names(tmp_path) == ["data", "g"]
+
     def test_one_that_is_killed_while_it_is_replaced_is_no_golden(
         self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """New references beside the old document would speak for another recording."""
         record(tmp_path / "g", double, inputs=[data / "x.npz"])
-        replace = Path.replace
+        replace, seen = Path.replace, []
 
-        def killed(self: Path, target: Path) -> Path:
-            if self.name == "golden.json":
-                raise KeyboardInterrupt
-            return replace(self, target)
+        def watched(self: Path, target: Path) -> Path:
+            done = replace(self, target)
+            seen.append(names(tmp_path / "g"))
+            return done
 
-        monkeypatch.setattr(Path, "replace", killed)
-        with pytest.raises(KeyboardInterrupt):
-            record(tmp_path / "g", lambda inputs: {"y": inputs["x"] * 3}, inputs=[data / "x.npz"], force=True)
-        monkeypatch.undo()
-        with pytest.raises(GoldenError):
-            load_golden(tmp_path / "g", inputs=[data])
-        assert record(tmp_path / "g", double, inputs=[data / "x.npz"], force=True).changes
+        monkeypatch.setattr(Path, "replace", watched)
+        record(tmp_path / "g", lambda inputs: {"y": inputs["x"] * 3}, inputs=[data / "x.npz"], force=True)
+        assert seen[-4:] == [["references.npz"], [], ["references.npz"], ["golden.json", "references.npz"]]
 
     def test_the_same_again_changes_nothing(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         record(tmp_path / "g", double, inputs=[data / "x.npz"])
