@@ -16,7 +16,7 @@ from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, TcpAgent,
 from pytest_edgedevice.conformance.checks import endings
 from tests.contract import agent_server
 from tests.contract.ios_devices import PORT, UDID
-from tests.native.builds import STRICT, agent_of
+from tests.native.builds import agent_of
 from tests.native.conftest import litert_library, tflite_library
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_the_python_agent_ends_as_a_command_should(tmp_path: Path) -> None:
 def test_the_native_agent_keeps_every_promise(tmp_path: Path, library: str, refused: list[str]) -> None:
     """But for models that the library itself does not take."""
     runtime = litert_library() if library == "litert" else tflite_library(platform.machine())
-    program = agent_of(flags=STRICT)
+    program = agent_of()
     outcomes = tried(CommandAgent(program.command(str(program.path), "{folder}", str(runtime)), tmp_path))
     folders = [one.name for one in CHECKS if one.group == "folders" and one.name != NO_FOLDERS]
     not_there = [*folders, *refused, *COREML, *PYTHONS, *ONLY_AN_APP, "A second client does not disturb the first"]

@@ -31,10 +31,10 @@ def alone(what: str) -> Iterator[None]:
         yield
 
 
-def agent_of(*, compiler: Sequence[str] = (), flags: Sequence[str] = ()) -> NativeAgent:
-    """The native agent; see ``build_native_agent``."""
+def agent_of(*, compiler: Sequence[str] = ("gcc",), flags: Sequence[str] = ()) -> NativeAgent:
+    """The native agent, compiled without a warning; see ``build_native_agent``."""
     with alone("agent"):
-        return build_native_agent(compiler=compiler, flags=flags, cache=BUILD)
+        return build_native_agent(compiler=compiler, flags=(*STRICT, *flags), cache=BUILD)
 
 
 def harness_of(main: Path, *command: str) -> Path:

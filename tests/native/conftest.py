@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.native.agents import Agents
-from tests.native.builds import BUILD, STRICT, agent_of, alone
+from tests.native.builds import BUILD, agent_of, alone
 
 if TYPE_CHECKING:
     from pytest_edgedevice.runners.native.building import NativeAgent
@@ -61,13 +61,13 @@ def litert_library() -> Path:
 
 @pytest.fixture(scope="session")
 def native_agent() -> NativeAgent:
-    return agent_of(flags=STRICT)
+    return agent_of()
 
 
 @pytest.fixture(scope="session")
 def sanitized_agent() -> NativeAgent:
     """Every overrun, every undefined operation ends it with a report."""
-    return agent_of(flags=(*STRICT, *SANITIZED))
+    return agent_of(flags=SANITIZED)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.native.agents import MODELS, TINY, Agents
-from tests.native.builds import STRICT, agent_of
+from tests.native.builds import agent_of
 from tests.native.conftest import tflite_library
 
 COMPILER = "aarch64-linux-gnu-gcc"
@@ -27,7 +27,7 @@ pytestmark = [
 def emulated(tmp_path: Path) -> Agents:
     missing = [name for name in (COMPILER, EMULATOR) if not shutil.which(name)]
     assert not missing, f"{missing} not here: run ./tests/run, which installs them"
-    program = agent_of(compiler=[COMPILER], flags=STRICT)
+    program = agent_of(compiler=[COMPILER])
     runtimes = {"tflite": tflite_library("aarch64")}
     return Agents(program, runtimes, tmp_path / "emulated", emulator=(EMULATOR, "-L", str(ROOT)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import stat
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from pytest_edgedevice.errors import InfraError, MissingExtraError
 from pytest_edgedevice.runners.native import building
 from pytest_edgedevice.runners.native.building import SOURCES, build_native_agent
 from tests.native.agents import Agents
-from tests.native.builds import STRICT, agent_of
+from tests.native.builds import BUILD, agent_of, alone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_it_compiles_without_a_warning_and_says_hello(tmp_path: Path, runtimes: dict[str, Path], compiler: str) -> None:
     assert shutil.which(compiler), f"{compiler} is not here: run ./tests/run, which installs it"
-    program = build_native_agent(compiler=[compiler], flags=STRICT, cache=tmp_path)
+    program = agent_of(compiler=[compiler])
     client = Agents(program, runtimes, tmp_path).start()
     assert client.hello["engines"] == {"tflite": "2.17.1"}
     client.close()
@@ -46,10 +47,12 @@ static inline int __system_property_get(const char *name, char *value) {
 
 def test_what_is_compiled_for_android_alone_compiles_and_works(tmp_path: Path, runtimes: dict[str, Path]) -> None:
     """By the compiler of Android's NDK, with a stand-in for the one header that Android alone has."""
-    (tmp_path / "sys").mkdir()
-    (tmp_path / "sys" / "system_properties.h").write_text(PROPERTIES)
-    flags = (*STRICT, "-D__ANDROID__", f"-I{tmp_path}")
-    client = Agents(build_native_agent(compiler=["clang"], flags=flags, cache=tmp_path), runtimes, tmp_path).start()
+    folder = BUILD / f"android-{hashlib.sha256(PROPERTIES.encode()).hexdigest()[:12]}"
+    with alone("android"):
+        (folder / "sys").mkdir(parents=True, exist_ok=True)
+        (folder / "sys" / "system_properties.h").write_text(PROPERTIES)
+        program = agent_of(compiler=["clang"], flags=["-D__ANDROID__", f"-I{folder}"])
+    client = Agents(program, runtimes, tmp_path).start()
     told = client.request("facts", timeout_s=60).header["facts"]
     client.close()
     assert client.hello["system"] == "android"

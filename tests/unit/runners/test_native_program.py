@@ -14,7 +14,7 @@ from pytest_edgedevice.runners.backend import LoadRequest, Site
 from pytest_edgedevice.runners.native.program import NativeProgram
 from pytest_edgedevice.transports.base import Completed
 from pytest_edgedevice.transports.local import LocalTransport, local_facts
-from tests.native.builds import STRICT, agent_of
+from tests.native.builds import agent_of
 from tests.native.conftest import litert_library
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def rack(tmp_path: Path) -> Iterator[Rack]:
 def program(tmp_path: Path) -> Path:
     """Not executable, as files out of a package registry or a network share are."""
     path = tmp_path / "agent"
-    shutil.copyfile(agent_of(flags=STRICT).path, path)
+    shutil.copyfile(agent_of().path, path)
     return path
 
 
