@@ -13,12 +13,16 @@ from pytest_edgedevice.opening import Catalog
 from tests.contract.processes import descendants
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.peers.iphone import App, Phone
 
 PATIENCE_S = 30.0
 PORT = 17341
 UDID = "00008130-001A2B3C4D5E6F70"
 IDENTITY = f"ios-{UDID.lower()}"
+RUNNING: dict[str, Callable[[], object]] = {}
+"""What a test that runs inside a test does to its surroundings."""
 FOREIGN_TO_IOS = ("EDGEDEVICE_CONFIG", "EDGEDEVICE_RUNTIME", "PYMOBILEDEVICE3_USBMUX")
 
 
