@@ -22,6 +22,10 @@ from pytest_edgedevice.agent.folders import (
     suffix_of,
 )
 
+LINKED_BYTES = 1 << 20
+"""Larger files of a model folder are its blobs themselves, for weights may have gigabytes; of others it has copies, for
+coremltools writes a package's manifest anew when it opens it, and a blob must stay what its name says."""
+
 
 class StoreError(Exception):
     """A blob cannot be stored or found; ``kind`` is the protocol's error kind."""
@@ -132,13 +136,16 @@ class Store:
     def _take(self, entry: Entry, target: str) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         blob = self.path(entry.sha256)
-        try:
-            os.link(blob, target)  # a model may have gigabytes
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            with open(blob, "rb") as source, open(target, "xb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
+        if entry.size > LINKED_BYTES:
+            try:
+                os.link(blob, target)
+                return
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links
+                pass
+        with open(blob, "rb") as source, open(target, "xb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
 
     def drop_folder(self) -> None:
         """Remove the folder that was built, if there is one."""

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_edgedevice import agent
+from pytest_edgedevice.agent import store as store_module
 from pytest_edgedevice.agent.folders import (
     MAX_FILES,
     MAX_MANIFEST_BYTES,
@@ -163,6 +164,7 @@ def test_a_folder_is_built_where_files_cannot_be_linked(tmp_path: Path, monkeypa
         raise OSError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(store_module, "LINKED_BYTES", 0)
     store = Store(str(tmp_path))
     assert tree(store.build(put_folder(store, {"a/b": b"1", "c": b""}))) == {"a/b": b"1", "c": b""}
 
@@ -174,6 +176,15 @@ def test_another_folder_replaces_the_one_before_and_none_is_left(tmp_path: Path)
     assert (Path(first).exists(), Path(second).exists()) == (False, True)
     store.drop_folder()
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_what_a_runtime_writes_into_its_folder_changes_no_blob(tmp_path: Path) -> None:
+    """coremltools writes the manifest of a package anew when it opens it."""
+    store = Store(str(tmp_path))
+    folder = store.build(put_folder(store, {"Manifest.json": b"{}", "weights": bytes((1 << 20) + 1)}))
+    Path(folder, "Manifest.json").write_bytes(b"another")
+    assert Path(store.find(hashlib.sha256(b"{}").hexdigest())).read_bytes() == b"{}"
+    assert Path(folder, "weights").stat().st_nlink == 2
 
 
 def refused(store: Store, sha256: object) -> tuple[str, str]:
@@ -222,6 +233,7 @@ def test_names_that_are_one_to_the_system_are_refused(tmp_path: Path, monkeypatc
     store = Store(str(tmp_path))
     name = put_folder(store, {"A": b"1", "a": b"2"})
     monkeypatch.setattr(os, "link", taken)
+    monkeypatch.setattr(store_module, "LINKED_BYTES", 0)
     kind, why = refused(store, name)
     assert (kind, why.startswith("two paths of the manifest are one here: ")) == ("protocol", True)
 
