@@ -19,7 +19,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.pairs import interleave, ratio, row
-from benchmarks.reporting import processor_s
+from benchmarks.reporting import CACHED, processor_s
 from benchmarks.ssh import echo
 from pytest_edgedevice.transports.usbmux.address import VARIABLE
 from pytest_edgedevice.transports.usbmux.transport import UsbmuxTransport
@@ -103,7 +103,7 @@ def straight(phone: Phone, port: int) -> socket.socket:
 
 def fresh(bus: SimulatedPhones, rounds: int) -> bool:
     """A new process that lists, asks for facts and connects, and one that only imports what this takes."""
-    environment = {**os.environ, VARIABLE: bus.address}
+    environment = {**CACHED, VARIABLE: bus.address}
 
     def runs(source: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, "-c", source], check=True, env=environment)

@@ -101,13 +101,15 @@ DEADLINE = ("--edge-timeout", "1")
         ({UDID: {}}, f"ios:{OTHER}", (f"no iPhone '{OTHER}' is attached. *sees: {UDID} (USB)", NOT_THERE)),
         ({UDID: {"locked": True}}, SPEC, (f"nothing listens on port 17341 of iPhone {UDID}: *or the phone is locked",
          "hint: unlock the phone and open the app there, *in edgedevice.toml a command that opens it: start =*")),
+        ({UDID: {"paired": False, "ports": {}}}, SPEC,
+         ("PortRefusedError: *or refuses this host, which it is not paired with",)),
         ({UDID: {"ports": {}}}, SPEC, ("PortRefusedError: *the app is closed or suspended, or the phone is locked",)),
         ({UDID: {"ports": {PORT: disorder.silent}}}, SPEC,
          ("DeadlineError: the app * took the connection and did not say hello within *",
           "hint: bring it to the foreground*and unlock the phone")),
         ({UDID: {"ports": {PORT: disorder.flood}}}, SPEC, (f"ProtocolError: {SPEC}: no agent answered, but *",)),
     ],
-    ids=["none", "another", "locked", "closed", "silent", "flood"],
+    ids=["none", "another", "locked", "not paired", "closed", "silent", "flood"],
 )  # fmt: skip
 def test_what_is_wrong_from_the_start_is_told(
     bus: SimulatedPhones,

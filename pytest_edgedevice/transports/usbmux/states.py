@@ -75,10 +75,12 @@ def usbmuxd_ended(udid: str, error: EdgeDeviceError) -> DeviceLostError:
     return DeviceLostError(f"the connection to iPhone {udid} ended: {error.message}", hint=error.hint)
 
 
-def port_refused(udid: str, port: int) -> PortRefusedError:
-    """Result 3 of ``Connect``."""
+def port_refused(udid: str, port: int, *, paired: bool = True) -> PortRefusedError:
+    """Result 3 of ``Connect``; ``paired`` is whether the phone knows this host, as far as that was asked."""
+    stranger = "" if paired else ", or refuses this host, which it is not paired with"
     return PortRefusedError(
-        f"nothing listens on port {port} of iPhone {udid}: the app is closed or suspended, or the phone is locked",
+        f"nothing listens on port {port} of iPhone {udid}: the app is closed or suspended, or the phone is locked"
+        f"{stranger}",
         hint="unlock the phone, open the app and leave it in the foreground",
     )
 

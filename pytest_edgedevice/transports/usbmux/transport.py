@@ -12,7 +12,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from pytest_edgedevice.errors import DeviceLostError, DeviceNotFoundError, EdgeDeviceError, TransportError
+from pytest_edgedevice.errors import (
+    DeviceLostError,
+    DeviceNotFoundError,
+    EdgeDeviceError,
+    PortRefusedError,
+    TransportError,
+)
 from pytest_edgedevice.transports.base import Completed, Process, Pushed, Transport
 from pytest_edgedevice.transports.usbmux import facts as phone_facts
 from pytest_edgedevice.transports.usbmux import library, states
@@ -128,6 +134,8 @@ class UsbmuxTransport(Transport):
         deadline = time.monotonic() + timeout_s
         try:
             descriptor = library.connect(self._address, self._phone, port, timeout_s=timeout_s)
+        except PortRefusedError:
+            raise states.port_refused(self.udid, port, paired=self._told is None or self._told.paired) from None
         except DeviceLostError:  # plugged in anew, it has another number with usbmuxd
             self._phone = self._again(deadline)
             descriptor = library.connect(self._address, self._phone, port, timeout_s=deadline - time.monotonic())
