@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import ConfigError
 from pytest_edgedevice.runners.wording import describe_status, printable
+from pytest_edgedevice.transports.forked import hold, release
 from pytest_edgedevice.transports.pipes import kill_group
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ MOST_LINE_BYTES = 4096
 SHOWN_LINES, SHOWN_CHARS = 6, 300
 END_S = 5.0
 DRAIN_S = 1.0
+GUARD = ("/bin/sh", "-c", 'read -r group && { read -r _; kill -9 "-$group"; }')
+"""Is told a group, and ends it when its own input ends."""
 
 
 def filled(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
@@ -42,8 +46,32 @@ def filled(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
     return arguments
 
 
+class _Guard:
+    """A process that ends a group when we end, also when we are killed and can end nothing ourselves."""
+
+    def __init__(self) -> None:
+        source, self._sink = os.pipe()
+        hold(self, frozenset({self._sink}))  # a forked child would keep it from hearing of our end
+        try:
+            self._process = subprocess.Popen(GUARD, stdin=source, stdout=subprocess.DEVNULL, start_new_session=True)
+        finally:
+            os.close(source)
+
+    def watch(self, group: int) -> None:
+        """End this group when we end."""
+        with contextlib.suppress(BrokenPipeError):  # somebody has killed it
+            os.write(self._sink, b"%d\n" % group)
+
+    def dismiss(self) -> None:
+        """Let go of it, and leave the group alone."""
+        release(self)
+        self._process.kill()
+        self._process.wait()
+        os.close(self._sink)
+
+
 class StartCommand:
-    """A command that was started: in a group of its own, without a shell, its output read all the time.
+    """A command that was started: without a shell, in a group of its own that ends with us, and read all the time.
 
     Args:
         arguments: The program and what it is told.
@@ -55,13 +83,7 @@ class StartCommand:
     def __init__(self, arguments: Sequence[str]) -> None:
         self.text = printable(shlex.join(arguments))
         try:
-            self._child = subprocess.Popen(
-                list(arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._child, self._guard = _started(arguments)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(
@@ -80,8 +102,16 @@ class StartCommand:
 
     @property
     def status(self) -> int | None:
-        """Its exit status (negative: signal); None while it runs."""
-        return self._child.poll()
+        """Its exit status (negative: signal); None while it runs.
+
+        It is not reaped before ``end``: until then its number, which is its group's, can be nobody else's.
+        """
+        if self._child.returncode is not None or not hasattr(os, "waitid"):  # macOS has it since Python 3.13
+            return self._child.poll()
+        found = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     def told(self) -> str:
         """What became of it and what it said last, for the end of a message."""
@@ -94,11 +124,29 @@ class StartCommand:
         return f"the command {how}: {self.text}" + "".join(f"\n  it said: {line}" for line in said)
 
     def end(self) -> None:
-        """End it and whatever it started, once: its number may be another's afterwards."""
+        """End it and whatever it started, once."""
         assert self._child.stdout is not None
+        self._guard.dismiss()
         kill_group(self._child.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(END_S)
         self._reader.join(DRAIN_S)
         if not self._reader.is_alive():
             self._child.stdout.close()
+
+
+def _started(arguments: Sequence[str]) -> tuple[subprocess.Popen[bytes], _Guard]:
+    guard = _Guard()
+    try:
+        child = subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except BaseException:
+        guard.dismiss()
+        raise
+    guard.watch(child.pid)
+    return child, guard

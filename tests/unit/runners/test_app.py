@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +34,6 @@ from tests.unit.runners.app_standin import Cable, StandIn, Talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from pytest_edgedevice.runners.backend import LoadRequest, Site
     from pytest_edgedevice.runners.loaded import LoadedModel
@@ -72,6 +75,16 @@ def refusal(port: int, model: Path, **how: Any) -> EdgeDeviceError:
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", code]
+
+
+def groups() -> set[int]:
+    """Process groups that have a living process."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, group = file.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[:3]
+            found |= {int(group)} if state != "Z" else set()
+    return found
 
 
 def spoiled(script: Callable[[Talk], object]) -> Callable[[StandIn, Talk], None]:
@@ -403,3 +416,38 @@ def test_an_agent_without_folders_gets_none(tmp_path: Path) -> None:
         error = refusal(app.port, package)
     assert type(error) is ModelError
     assert error.message == ("model 'net.mlpackage' is a folder, and the agent on phone, with coreml 8.0, takes none")
+
+
+def test_what_a_command_started_ends_also_when_we_are_killed() -> None:
+    """Also when the command itself has ended long before, and left something that runs."""
+    code = (
+        "import time\n"
+        "from pytest_edgedevice.runners.app.starting import StartCommand\n"
+        "command = StartCommand(['/bin/sh', '-c', 'sleep 600 & exit 7'])\n"
+        "while command.status is None: time.sleep(0.01)\n"
+        "print(command.status, command._child.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        status, group = map(int, process.stdout.readline().split())
+        os.killpg(group, 0)
+        process.kill()
+    assert status == 7
+    deadline = time.monotonic() + PATIENCE_S
+    while group in groups():
+        assert time.monotonic() < deadline, f"group {group} outlives us"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("system", ["Linux", "macOS"])
+def test_how_a_command_ended_is_told_on_every_system(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if system == "macOS":
+        monkeypatch.delattr(os, "waitid", raising=False)
+    command = StartCommand(["/bin/sh", "-c", "kill -15 $$"])
+    deadline = time.monotonic() + PATIENCE_S
+    while command.status is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert command.status == -15
+    command.end()
+    assert command.status == -15
