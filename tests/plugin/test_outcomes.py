@@ -28,7 +28,7 @@ from pytest_edgedevice.values import Timing
 class Noisy:
     device_name = "local"
     class info: name, threads = "m.tflite", 1
-    class placement: proven = "cpu"
+    class placement: proven = shown = "cpu"
     def measure(self, **asked):
         return Timing("inconclusive", (1000000,) * 9, 1, 1.0, 1.0, 1.0, 1.0, None, None, 1.0, 0.95, 0.95, 1.0, 1.0, 3,
                       True, reason="p95 needs at least 59 runs")
