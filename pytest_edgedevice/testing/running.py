@@ -118,15 +118,14 @@ class RunningContract(DeviceSurroundings):
 
     def test_every_dtype_comes_back_bit_by_bit(self, device: DeviceLike, models: Path) -> None:
         """Negative zeros, infinities and NaN payloads too."""
-        wrong = {}
-        for dtype in DTYPES:
-            sent = of_bytes(dtype)
-            with device.load(models / f"copy_{dtype}.tflite", delegate="cpu") as model:
-                (got,) = model.run(sent, allow_nan=True).outputs.values()
-            back = np.asarray(got)
-            if (back.dtype, back.shape, back.tobytes()) != (sent.dtype, sent.shape, sent.tobytes()):
-                wrong[dtype] = back
-        assert wrong == {}
+        sent = {dtype: of_bytes(dtype) for dtype in DTYPES}
+        with device.load(models / "every_dtype.tflite", delegate="cpu") as model:
+            got = model.run(sent, allow_nan=True).outputs
+        back = {dtype: np.asarray(got[dtype]) for dtype in DTYPES}
+        assert {dtype: (one.dtype, one.shape) for dtype, one in back.items()} == {
+            dtype: (one.dtype, one.shape) for dtype, one in sent.items()
+        }
+        assert [dtype for dtype in DTYPES if back[dtype].tobytes() != sent[dtype].tobytes()] == []
 
     def test_inputs_are_matched_by_name(self, device: DeviceLike, models: Path) -> None:
         """Whatever their order in the mapping."""

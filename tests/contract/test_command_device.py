@@ -39,11 +39,6 @@ def device(program: Path, tmp_path: Path) -> Iterator[Device]:
 
 
 class TestCommandRunning(RunningContract):
-    @pytest.fixture(autouse=True)
-    def few_dtypes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Each costs two starts of a program; what files can hold is tested where they are read."""
-        monkeypatch.setattr("pytest_edgedevice.testing.running.DTYPES", ("bool", "int64", "float16", "complex64"))
-
     @pytest.fixture
     def device(self, device: Device) -> Device:
         return device

@@ -23,7 +23,7 @@ ABNORMAL = {"crash", "crash_on_load", "custom_op", "string", "invoke_fails", "sl
 """Tried one by one elsewhere: they crash, are refused, fail, or take as long and as much as they are asked to."""
 ALL = [*sorted(TINY.glob("*.tflite")), *sorted(MODELS.glob("*.tflite"))]
 NORMAL = [path for path in ALL if path.stem not in ABNORMAL]
-LITERT_REFUSES = {"copy_complex128", "dynamic", "dynamic_batch", "dynamic_output", "stateful"}
+LITERT_REFUSES = {"copy_complex128", "every_dtype", "dynamic", "dynamic_batch", "dynamic_output", "stateful"}
 """An element type, shapes that vary and variable tensors, which ``CompiledModel`` does not take."""
 OTHER_ARITHMETIC = {("face_detector_dynamic_int8", "xnnpack")}
 """TensorFlow Lite 2.17 gives other outputs here than LiteRT 2.3, whose library and the wheel agree byte for byte."""
@@ -75,7 +75,7 @@ def check_same(native: LoadedModel, reference: LoadedModel, *, exact: bool) -> N
 def test_tensorflow_lite_and_the_python_agent_agree(agents: Agents, path: Path, delegate: str) -> None:
     with agents.load(path, delegate=delegate) as native:
         reference = load_here(path, agents.folder, delegate=delegate)
-        check_same(native, reference, exact=path.stem.startswith("copy_"))
+        check_same(native, reference, exact=path.stem.startswith(("copy_", "every_")))
 
 
 @pytest.mark.parametrize("delegate", ["cpu", "xnnpack"])
