@@ -25,6 +25,8 @@ from tests.contract.proxy.plain import WireError, error_of, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_edgedevice.interfaces import DeviceLike
+
 TINY = ROOT / "fixtures" / "tiny"
 CLIENT = textwrap.dedent("""
     import sys, threading
@@ -54,13 +56,29 @@ def storage(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def device(storage: Path) -> Iterator[ProxyDevice]:
-    with ProxyDevice(far_command(storage), name="far") as opened:
+@pytest.fixture(scope="module")
+def far_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``/var/tmp`` of the host that several tests share; the folders of all of them are hidden from it."""
+    return tmp_path_factory.mktemp("far")
+
+
+@pytest.fixture(scope="module")
+def shared(far_storage: Path) -> Iterator[ProxyDevice]:
+    """A device for tests that neither close nor lose one."""
+    with ProxyDevice(far_command(far_storage), name="far") as opened:
         yield opened
 
 
 class TestProxyDevice(DeviceContract):
+    @pytest.fixture
+    def device(self, request: pytest.FixtureRequest) -> Iterator[DeviceLike]:
+        """One of their own for the tests of devices; those of models have one together."""
+        if request.function.__name__ not in vars(DeviceContract):
+            yield request.getfixturevalue("shared")
+            return
+        with request.getfixturevalue("open_device")() as opened:
+            yield opened
+
     @pytest.fixture
     def open_device(self, storage: Path) -> OpenDevice:
         return lambda *, wait_s=0.0: ProxyDevice(far_command(storage), wait_s=wait_s)
@@ -79,23 +97,25 @@ def server_of(device: ProxyDevice) -> int:
     return descendants(device._line._child._child.pid)[0]
 
 
-def test_the_other_side_sees_none_of_our_paths(device: ProxyDevice, tmp_path: Path) -> None:
-    root = Path(f"/proc/{server_of(device)}/root")
+def test_the_other_side_sees_none_of_our_paths(shared: ProxyDevice, tmp_path: Path) -> None:
+    root = Path(f"/proc/{server_of(shared)}/root")
     assert (root / "proc/self").is_dir() or (root / "usr").is_dir()
     assert not (root / str(TINY / "nan.tflite").lstrip("/")).exists()
     assert not (root / str(tmp_path).lstrip("/")).exists() or not list((root / str(tmp_path).lstrip("/")).iterdir())
 
 
-def test_the_lease_is_in_the_other_sides_folder(device: ProxyDevice, storage: Path) -> None:
-    assert [path.suffix for path in (storage / "pytest-edgedevice").glob("local-*.lock")] == [".lock"]
+def test_the_lease_is_in_the_other_sides_folder(shared: ProxyDevice, far_storage: Path) -> None:
+    assert shared.identity
+    assert [path.suffix for path in (far_storage / "pytest-edgedevice").glob("local-*.lock")] == [".lock"]
 
 
-def test_a_device_has_the_name_that_it_was_given_here(device: ProxyDevice) -> None:
-    with device.load(TINY / "no_batch.tflite") as model:
-        assert (device.name, model.device_name, model.run(rows(1)).device) == ("far", "far", "far")
+def test_a_device_has_the_name_that_it_was_given_here(shared: ProxyDevice) -> None:
+    with shared.load(TINY / "no_batch.tflite") as model:
+        assert (shared.name, model.device_name, model.run(rows(1)).device) == ("far", "far", "far")
 
 
-def test_a_server_that_was_killed_is_a_lost_device(device: ProxyDevice) -> None:
+def test_a_server_that_was_killed_is_a_lost_device(storage: Path) -> None:
+    device = ProxyDevice(far_command(storage))
     model = device.load(TINY / "no_batch.tflite")
     os.kill(server_of(device), signal.SIGKILL)
     for use in (lambda: model.run(rows(1)), model.measure, device.waiters, lambda: device.load(TINY / "nan.tflite")):
