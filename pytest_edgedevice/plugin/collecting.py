@@ -34,7 +34,7 @@ class Collector:
             return
         test = (report.nodeid, getattr(report, "worker_id", ""))  # one test may run in every worker
         if needs_device:
-            before = report.when != "setup" and self.skipped.get(test, False)
+            before = report.when == "teardown" and self.skipped.get(test, False)  # a part may be skipped before its end
             self.skipped[test] = before or (report.skipped and not _ran(report))
         if report.when == "teardown":
             sent = [json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY]

@@ -64,7 +64,7 @@ def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None,
     ours = error is not None and is_ours(error)
     if not (ours or is_device_test(item) or DEVICE in item.stash or RECORDS in item.stash):
         return (yield)
-    before = "passed" if call.when == "setup" else item.stash.get(OUTCOME, "passed")
+    before = _before(item, call.when)
     if error is not None:
         note_error(item, error)
     if error is not None and ours:
@@ -88,6 +88,13 @@ def report_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None,
         _attach_records(report, item)
     report.edgedevice = "edge_device" in getattr(item, "fixturenames", ())  # type: ignore[attr-defined]
     return report
+
+
+def _before(item: pytest.Item, when: str) -> str:
+    """What was made of a test so far; where its code went on after a skip, a part of it was skipped: a subtest."""
+    before = "passed" if when == "setup" else item.stash.get(OUTCOME, "passed")
+    went_on = when == "call" and before == "skipped" and item.get_closest_marker("xfail") is None
+    return "passed" if went_on else before
 
 
 def _is_excused(item: pytest.Item, error: BaseException) -> bool:

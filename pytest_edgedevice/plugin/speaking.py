@@ -10,8 +10,10 @@ import pytest
 
 from pytest_edgedevice.plugin.recording import RECORDS, keep
 
-SAID = pytest.StashKey[str]()
-"""Why the test was skipped, or what it failed with; of several failures the first."""
+ERROR = pytest.StashKey[str]()
+"""What the test failed with; of several failures the first."""
+REASON = pytest.StashKey[str]()
+"""Why the test was skipped, or is expected to fail."""
 
 
 def listen(item: pytest.Item, when: str, report: pytest.TestReport) -> None:
@@ -23,25 +25,25 @@ def listen(item: pytest.Item, when: str, report: pytest.TestReport) -> None:
         report: Of the phase.
     """
     if when == "setup":
-        item.stash[SAID] = ""  # somebody may try the test again
+        item.stash[ERROR] = item.stash[REASON] = ""  # somebody may try the test again
     if report.failed:
-        item.stash[SAID] = item.stash.get(SAID, "") or _error(report)
+        item.stash[ERROR] = item.stash.get(ERROR, "") or _error(report)
     elif report.skipped:
-        item.stash[SAID] = _reason(report)
+        item.stash[REASON] = _reason(report)
 
 
 def speak(item: pytest.Item, outcome: str) -> None:
     """Make the record of a test at its end, where none of its own says how it ended."""
     from pytest_edgedevice.values import Evidence
 
-    records, said = item.stash.get(RECORDS, []), item.stash.get(SAID, "")
+    records, error, reason = item.stash.get(RECORDS, []), item.stash.get(ERROR, ""), item.stash.get(REASON, "")
     needs_device = "edge_device" in getattr(item, "fixturenames", ())
     if outcome in ("failed", "infra"):
         if all(record["verdict"] != "fail" for record in records):
-            keep(item, Evidence("test" if outcome == "failed" else "device", "fail", said, {}))
+            keep(item, Evidence("test" if outcome == "failed" else "device", "fail", error, {}))
     elif needs_device and not records:
-        spoken = Evidence("test", "pass", "", {}) if outcome == "passed" else Evidence("skip", "inconclusive", said, {})
-        keep(item, spoken)
+        passed = Evidence("test", "pass", "", {})
+        keep(item, passed if outcome == "passed" else Evidence("skip", "inconclusive", reason, {}))
 
 
 def _error(report: pytest.TestReport) -> str:
