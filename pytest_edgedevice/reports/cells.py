@@ -32,6 +32,12 @@ def outcome_of(record: Record) -> str:
     return {"pass": "passed", "fail": "failed"}.get(record["verdict"], "inconclusive")  # as a word of others, too
 
 
+def attempt_of(record: Record) -> tuple[str, str, str]:
+    """What all records of one try of a test share; another host has a run, or at least a device, of its own."""
+    told = str(_mapping(record.get("run")).get("id") or _mapping(record.get("device")).get("name") or "")
+    return str(record.get("test", "")), str(record.get("worker", "")), told
+
+
 def cells_of(record: Record) -> dict[str, str]:
     """The numbers of one record, by column; what several checks can say something for stands under ``also``."""
     numbers, check = record.get("numbers"), _CHECKS.get(str(record.get("check")))

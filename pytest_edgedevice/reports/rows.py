@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.reports.cells import SEVERITY, cells_of, identity_of, outcome_of
+from pytest_edgedevice.reports.cells import SEVERITY, attempt_of, cells_of, identity_of, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_edgedevice.records import Record
 
+Attempt = tuple[str, str, str]
 COLUMNS = (
     "test",
     "model",
@@ -71,28 +72,27 @@ def rows(records: Sequence[Record]) -> list[Row]:
     """Gather records of one test and model into one row each, in the order of the records.
 
     A record that speaks of no model, such as the test's own number or the loss of the
-    device, joins the row before it if that is of the same test. Where a test failed by an
+    device, joins the row before it if that is of the same attempt. Where a test failed by an
     ``assert`` of its own, all its rows did, and the record that says so needs none of its own.
     """
     gathered: dict[tuple[Any, ...], Row] = {}
-    latest: dict[str, Row] = {}
-    of_tests: dict[str, list[Row]] = {}
-    failed = {str(record["test"]) for record in records if record.get("outcome") == "failed"}
-    by_itself = {str(record["test"]) for record in records if record["check"] == "test" and record["verdict"] == "fail"}
+    latest: dict[Attempt, Row] = {}
+    of_attempts: dict[Attempt, dict[Any, Row]] = {}
+    failed = {attempt_of(record) for record in records if record.get("outcome") == "failed"}
+    by_itself = {attempt_of(record) for record in records if record["check"] == "test" and record["verdict"] == "fail"}
     for record in records:
-        model, delegate, test = record.get("model") or {}, record.get("delegate") or {}, str(record["test"])
-        key = (test, model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
-        row = latest.get(test) if not model else None
+        model, delegate, attempt = record.get("model") or {}, record.get("delegate") or {}, attempt_of(record)
+        key = (attempt[0], model.get("sha256"), delegate.get("requested"), record["device"].get("name"))
+        row = latest.get(attempt) if not model else None
         if row is not None and record["check"] == "test":
             continue
         if row is None:
-            row = gathered.get(key) or Row(outcome_of(record), identity_of(record))
-            if key not in gathered:
-                of_tests.setdefault(test, []).append(gathered.setdefault(key, row))
+            row = gathered.setdefault(key, Row(outcome_of(record), identity_of(record)))
+            of_attempts.setdefault(attempt, {})[key] = row
         row.add(record)
-        latest[test] = row
-    for test, several in of_tests.items():
-        unsaid = test in failed and all(row.outcome == "passed" for row in several)  # in older records
-        for row in several:
-            row.finish(failed=unsaid or test in by_itself)
+        latest[attempt] = row
+    for attempt, several in of_attempts.items():
+        unsaid = attempt in failed and all(row.outcome == "passed" for row in several.values())  # in older records
+        for row in several.values():
+            row.finish(failed=unsaid or attempt in by_itself)
     return list(gathered.values())

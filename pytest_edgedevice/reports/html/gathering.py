@@ -1,7 +1,7 @@
 """Records gathered into cells: one model on one device with one delegate, and all that was checked there.
 
 A record that names no model, such as a number of the test's own or the loss of the
-device, joins the cell of its test; where the test has none, it makes a cell of its own.
+device, joins the cell of its attempt; where that has none, it makes a cell of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.reports.cells import SEVERITY, outcome_of
+from pytest_edgedevice.reports.cells import SEVERITY, attempt_of, outcome_of
 from pytest_edgedevice.reports.html.reading import number, sound, text
 from pytest_edgedevice.reports.html.wording import counted
 
@@ -98,19 +98,19 @@ def gather(records: Sequence[Any]) -> list[Cell]:
         record["shown"] = shown_outcome(record)
     _tell_own_failures(told)
     cells: dict[str, Cell] = {}
-    latest: dict[tuple[str, str], Cell] = {}
-    later: dict[tuple[str, str], Cell] = {}
+    latest: dict[tuple[str, str, str], Cell] = {}
+    later: dict[tuple[str, str, str], Cell] = {}
     own = [_cell_of(record) for record in told]
     for record, cell in zip(told, own, strict=True):
         if record["model"]:
-            later.setdefault((record["test"], record["worker"]), cells.setdefault(cell.key, cell))
+            later.setdefault(attempt_of(record), cells.setdefault(cell.key, cell))
     for record, found in zip(told, own, strict=True):
-        test = (record["test"], record["worker"])
-        cell = found if record["model"] else latest.get(test) or later.get(test) or found
+        attempt = attempt_of(record)
+        cell = found if record["model"] else latest.get(attempt) or later.get(attempt) or found
         cell = cells.setdefault(cell.key, cell)
         cell.records.append(record)
         cell.outcome = max(cell.outcome, record["shown"], key=SEVERITY.__getitem__)
-        latest[test] = cell
+        latest[attempt] = cell
     return _told_apart(list(cells.values()))
 
 
@@ -118,7 +118,7 @@ def _tell_own_failures(told: Sequence[Record]) -> None:
     """Where a test failed though all its checks passed, by an assertion of its own, its last record shows it."""
     tests: dict[tuple[str, str, str], list[Record]] = {}
     for one in told:
-        tests.setdefault((text(one["run"].get("id")), one["test"], one["worker"]), []).append(one)
+        tests.setdefault(attempt_of(one), []).append(one)
     for group in tests.values():
         if all(one["shown"] == "passed" and one["outcome"] == "failed" for one in group):
             group[-1]["shown"] = "failed"

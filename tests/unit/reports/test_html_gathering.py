@@ -54,6 +54,12 @@ def test_a_test_without_a_model_is_a_cell_of_its_own_by_its_name() -> None:
     assert (cell.what, cell.outcome) == ("test_a[gpu]", "infra")
 
 
+def test_hosts_of_one_test_do_not_share_what_has_no_model() -> None:
+    phone = {"name": "phone", "facts": {}}
+    first, second = gather([record(), record("device", "fail", model=None, delegate=None, device=phone)])
+    assert (first.outcome, second.device, second.outcome) == ("passed", "phone", "infra")
+
+
 def test_workers_of_one_test_do_not_share_what_has_no_model() -> None:
     assert len(gather([record(worker="gw0"), record(worker="gw1", model=None, delegate=None)])) == 2
 

@@ -94,6 +94,17 @@ def test_a_model_that_passed_beside_one_that_failed_is_shown_as_passed() -> None
     assert [row.cells["verdict"] for row in found] == ["passed", "failed"]
 
 
+@pytest.mark.parametrize("runs", [({}, {}), ({"run": {"id": "a"}}, {"run": {"id": "b"}})], ids=["old", "new"])
+@pytest.mark.parametrize(("check", "shown"), [("test", "failed"), ("device", "infra")])
+def test_what_ended_a_test_on_one_host_is_not_shown_at_anothers(
+    runs: tuple[dict[str, Any], dict[str, Any]], check: str, shown: str
+) -> None:
+    phone = {"name": "phone", "facts": {}}
+    ended = record(check, "fail", model=None, delegate=None, outcome=shown, device=phone, **runs[0])
+    found = rows([record(outcome=shown, device=phone, **runs[0]), record(**runs[1]), ended])
+    assert [(row.cells["device"], row.outcome) for row in found] == [("phone", shown), ("local", "passed")]
+
+
 def test_a_lost_device_is_graver_than_a_failure() -> None:
     assert cell("verdict", record(verdict="fail"), record("device", "fail", model=None, delegate=None)) == "infra"
 
