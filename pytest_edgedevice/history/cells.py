@@ -6,7 +6,7 @@ import statistics
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.records import Measurement, delegate_text, measurements
+from pytest_edgedevice.records import UNCHECKED, Measurement, delegate_text, measurements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,12 +52,14 @@ class Content:
         proven: The delegates that ran.
         machine: What tells two devices of one name apart.
         found: Measurements by metric, one for each record that has it.
+        checked: Whether any check speaks for it, and not only its test.
     """
 
     outcome: str = "passed"
     proven: list[str] = field(default_factory=list)
     machine: str = ""
     found: dict[str, list[Measurement]] = field(default_factory=dict)
+    checked: bool = False
 
     def value(self, metric: str) -> float | None:
         """The middle one of a metric's values, the largest of errors; None where there is none."""
@@ -81,6 +83,7 @@ def cells_of(records: Iterable[Record]) -> dict[Cell, Content]:
     for record in records:
         content = cells.setdefault(cell_of(record), Content())
         content.outcome = max(content.outcome, _outcome(record), key=_gravity)
+        content.checked |= record["check"] not in UNCHECKED
         content.machine = content.machine or machine_of(record)
         proven = delegate_text(record.get("delegate") or {})
         if proven and proven not in content.proven:

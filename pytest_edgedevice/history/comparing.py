@@ -88,13 +88,23 @@ class Compared:
 def compare_runs(before: Iterable[Record], after: Iterable[Record], earlier: Earlier) -> list[Compared]:
     """Compare two runs cell by cell, in the order of the older one.
 
+    A test that no check speaks for in either run is there only if both have it and it ended
+    otherwise: it has no numbers, and the history does not keep it.
+
     Args:
         before: Records of the older run.
         after: Records of the newer run.
         earlier: What was measured before, for the noise.
     """
     old, new = cells_of(before), cells_of(after)
-    return [_compared(cell, old.get(cell), new.get(cell), earlier) for cell in dict.fromkeys([*old, *new])]
+    every = {cell: (old.get(cell), new.get(cell)) for cell in dict.fromkeys([*old, *new])}
+    return [_compared(cell, *both, earlier) for cell, both in every.items() if _tells(*both)]
+
+
+def _tells(old: Content | None, new: Content | None) -> bool:
+    if any(one is not None and one.checked for one in (old, new)):
+        return True
+    return old is not None and new is not None and old.outcome != new.outcome
 
 
 def _compared(cell: Cell, old: Content | None, new: Content | None, earlier: Earlier) -> Compared:

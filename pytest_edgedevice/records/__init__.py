@@ -11,12 +11,13 @@ from pytest_edgedevice.records.lines import Lines, read_lines, read_what_is_ther
 from pytest_edgedevice.records.measurements import Measurement, measurements
 from pytest_edgedevice.records.merging import Merged, merge
 from pytest_edgedevice.records.properties import properties_of_all
-from pytest_edgedevice.records.record import SCHEMA, Record, build, with_conditions_after, with_outcome
+from pytest_edgedevice.records.record import SCHEMA, UNCHECKED, Record, build, with_conditions_after, with_outcome
 from pytest_edgedevice.records.series import pack, unpack
 from pytest_edgedevice.records.writing import write_text
 
 __all__ = [
     "SCHEMA",
+    "UNCHECKED",
     "Lines",
     "Measurement",
     "Merged",

@@ -17,6 +17,8 @@ MAX_MESSAGE_CHARS = 8000
 MAX_CLAUSE_CHARS = 1000
 MAX_LOG_CHARS = 20_000
 Record = dict[str, Any]
+UNCHECKED = frozenset({"skip", "test"})
+"""What records of tests are called that no check speaks for."""
 
 
 def build(

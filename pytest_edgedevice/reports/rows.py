@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_edgedevice.records import UNCHECKED
 from pytest_edgedevice.reports.cells import SEVERITY, attempt_of, cells_of, identity_of, outcome_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ COLUMNS = (
     "verdict",
 )
 """In the order of every table."""
-UNCHECKED = frozenset({"skip", "test"})
-"""Records of tests that no check speaks for."""
 
 
 @dataclass(slots=True)

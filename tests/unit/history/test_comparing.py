@@ -103,6 +103,26 @@ def test_cells_that_only_one_run_has_are_no_regression() -> None:
     assert (new.cell.device, new.before, new.regressed) == ("kitchen", None, False)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        (["skipped"], [], []),
+        ([], ["failed"], []),
+        (["passed"], ["passed"], []),
+        (["passed"], ["failed"], [("passed", "failed")]),
+    ],
+    ids=["gone", "new", "same", "worse"],
+)
+def test_a_test_that_no_check_speaks_for_is_told_only_where_it_ends_otherwise(
+    old: list[str], new: list[str], shown: list[tuple[str, str]]
+) -> None:
+    checks = {"skipped": ("skip", "inconclusive"), "passed": ("test", "pass"), "failed": ("test", "fail")}
+    runs = [
+        [made(checks[one][0], {}, model="", verdict=checks[one][1], outcome=one) for one in run] for run in (old, new)
+    ]
+    assert [(one.before, one.after) for one in compared(*runs)] == shown
+
+
 def test_a_metric_that_only_one_run_has_has_no_change() -> None:
     found = change(latency(), close(), "p50_ms")
     assert (found.before, found.after, found.share, found.beyond) == (2.0, None, None, False)

@@ -171,6 +171,12 @@ def test_junit_has_a_suite_a_device_and_says_who_is_to_blame(path: Path) -> None
     assert (failure.get("message"), failure.text) == ("worse", "worse\nmuch worse")
 
 
+def test_a_test_that_one_host_skipped_has_in_junit_the_outcome_of_the_host_that_ran_it(path: Path) -> None:
+    skipped = made("skip", {}, model="", verdict="inconclusive", outcome="skipped", message="no camera")
+    write_junit([latency(), {**skipped, "test": latency()["test"], "device": latency()["device"]}], path)
+    assert 'tests="1" errors="0" failures="0" skipped="0"' in path.read_text()
+
+
 def test_hostile_names_are_xml(path: Path) -> None:
     write_junit([close(test=HOSTILE, device=HOSTILE, model=HOSTILE)], path)
     names = {one.get("value") for one in ET.parse(path).iter("property")}
