@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from pytest_edgedevice import __version__
 from pytest_edgedevice.cli.arguments import FINE, MISUSED, WRONG
+from pytest_edgedevice.cli.conforming_app import app_held
 from pytest_edgedevice.cli.text import printable, printable_lines, row
-from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, Model, PhoneAgent, TcpAgent, try_all
+from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, Model, TcpAgent, try_all
 from pytest_edgedevice.conformance.models import read_model
 from pytest_edgedevice.conformance.talk import shown
 from pytest_edgedevice.errors import InfraError, ModelError, TransportError, UsageError
 from pytest_edgedevice.runners.model_content import size_of
-from pytest_edgedevice.spec import parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +41,7 @@ def conformance(
     only: Sequence[str],
     timeout_s: float,
     load_timeout_s: float,
+    wait_s: float,
     as_json: bool,
 ) -> int:
     """Print what came of every check; the exit code: 2 where there was nothing to check.
@@ -51,6 +52,7 @@ def conformance(
         only: Parts of groups or names of checks; empty for all.
         timeout_s: Deadline of every answer, seconds.
         load_timeout_s: Deadline of the answer to ``load``, seconds.
+        wait_s: How long to wait for a phone that somebody else holds, seconds.
         as_json: Print one JSON object at the end.
     """
     try:
@@ -60,7 +62,7 @@ def conformance(
             work = held.enter_context(
                 tempfile.TemporaryDirectory(prefix="edgedevice-conformance-", ignore_cleanup_errors=True)
             )
-            agent = _agent(arguments, Path(work), held, timeout_s=timeout_s)
+            agent = _agent(arguments, Path(work), held, timeout_s=timeout_s, wait_s=wait_s)
             bench = Bench(agent, own, timeout_s=timeout_s, load_timeout_s=load_timeout_s)
             try:
                 return _checked(bench, checks, as_json=as_json)
@@ -71,11 +73,13 @@ def conformance(
         return MISUSED
 
 
-def _agent(arguments: Sequence[str], work: Path, held: contextlib.ExitStack, *, timeout_s: float) -> Agent:
+def _agent(
+    arguments: Sequence[str], work: Path, held: contextlib.ExitStack, *, timeout_s: float, wait_s: float
+) -> Agent:
     """The agent that is meant, which can be started or reached."""
     agent: Agent
     if len(arguments) == 1 and arguments[0].startswith("ios:"):
-        return _on_phone(arguments[0], held, timeout_s=timeout_s)
+        return held.enter_context(app_held(arguments[0], timeout_s=timeout_s, wait_s=wait_s))
     if len(arguments) == 1 and PORT.fullmatch(arguments[0]):
         agent = TcpAgent(*_address(arguments[0]), timeout_s=timeout_s)
         hint = "start the agent first"
@@ -86,20 +90,6 @@ def _agent(arguments: Sequence[str], work: Path, held: contextlib.ExitStack, *, 
         agent.open().kill()
     except TransportError as error:
         raise TransportError(error.message, hint=hint) from error
-    return agent
-
-
-def _on_phone(text: str, held: contextlib.ExitStack, *, timeout_s: float) -> Agent:
-    """An app on an iPhone, which answers."""
-    from pytest_edgedevice.transports.usbmux.transport import UsbmuxTransport
-
-    spec, _, digits = text.rpartition(":")
-    port = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else 0
-    if ":" not in spec or not 0 < port < 65536:
-        raise UsageError(f"{text!r} is no ios:UDID:PORT", hint=f"such as {spec if ':' in spec else text}:17341")
-    link = held.enter_context(UsbmuxTransport(parse_spec(spec).address, connect_timeout_s=timeout_s))
-    agent = PhoneAgent(link, port, name=text, timeout_s=timeout_s)
-    agent.open().kill()
     return agent
 
 

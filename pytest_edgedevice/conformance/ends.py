@@ -16,7 +16,7 @@ from pytest_edgedevice.runners.wording import describe_status, telling_lines
 from pytest_edgedevice.transports.pipes import ChildProcess, PipeStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_edgedevice.transports.base import Stream, Transport
 
@@ -115,7 +115,8 @@ class TcpAgent(Agent):
             raise TransportError(f"cannot connect to {self.name}: {error.strerror or error}") from error
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         descriptor = connection.detach()
-        return _TcpEnd(PipeStream(descriptor, descriptor))
+        stream = PipeStream(descriptor, descriptor)
+        return _TcpEnd(stream, stream.close)
 
 
 class PhoneAgent(Agent):
@@ -138,9 +139,9 @@ class PhoneAgent(Agent):
 
     def open(self) -> End:
         """See the base class."""
-        stream = self._link.open_port(self._port, timeout_s=self._timeout_s).stream
-        assert isinstance(stream, PipeStream)  # as of every link that reaches ports
-        return _TcpEnd(stream)
+        process = self._link.open_port(self._port, timeout_s=self._timeout_s)
+        assert isinstance(process.stream, PipeStream)  # as of every link that reaches ports
+        return _TcpEnd(process.stream, process.kill)
 
 
 class _ProcessEnd(End):
@@ -167,8 +168,9 @@ class _ProcessEnd(End):
 
 
 class _TcpEnd(End):
-    def __init__(self, stream: PipeStream) -> None:
+    def __init__(self, stream: PipeStream, close: Callable[[], None]) -> None:
         self.stream = stream
+        self._close = close
         self._descriptor = stream.descriptors[0]
 
     def hang_up(self) -> None:
@@ -197,4 +199,4 @@ class _TcpEnd(End):
         return ""
 
     def kill(self) -> None:
-        self.stream.close()
+        self._close()

@@ -14,8 +14,10 @@ import pytest
 from pytest_edgedevice.cli import main
 from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, TcpAgent, try_all
 from pytest_edgedevice.conformance.checks import endings
+from pytest_edgedevice.leases import holders
+from pytest_edgedevice.opening import Catalog, open_device
 from tests.contract import agent_server
-from tests.contract.ios_devices import PORT, UDID
+from tests.contract.ios_devices import IDENTITY, PORT, UDID, until_left
 from tests.native.builds import agent_of
 from tests.native.conftest import litert_library, tflite_library
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_edgedevice.conformance import Agent, Outcome
-    from tests.peers.iphone import App
+    from tests.peers.iphone import App, Phone
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -216,3 +218,30 @@ def test_an_app_on_a_phone_keeps_every_promise(app: App, capsys: pytest.CaptureF
     finally:
         app.tell()
     assert json.loads(capsys.readouterr().out)["ok"] == 1
+
+
+@pytest.mark.usefixtures("ios_surroundings")
+def test_a_phone_that_is_held_is_not_disturbed(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_device(f"ios:{UDID}", catalog=Catalog()) as device:
+        device.load(ROOT / "fixtures" / "tiny" / "add_float32.tflite")
+        before = app.kept()
+        assert main(["conformance", f"ios:{UDID}:{PORT}", "--wait", "0"]) == 2
+        assert app.kept() == before
+    assert f"ios:{UDID} is held by" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("ios_surroundings")
+def test_nothing_that_was_tried_is_left_in_an_app(app: App) -> None:
+    """Nor are whoever comes next told of a crash."""
+    assert main(["conformance", f"ios:{UDID}:{PORT}", "--only", "loading", "--json"]) == 0
+    until_left(app)
+    with open_device(f"ios:{UDID}", catalog=Catalog()) as device:
+        assert not device.recovered
+
+
+@pytest.mark.usefixtures("ios_surroundings")
+def test_an_app_that_is_closed_is_told_by_its_port(iphone: Phone, capsys: pytest.CaptureFixture[str]) -> None:
+    """And leaves the phone as it was: nothing was done to it."""
+    assert main(["conformance", f"ios:{UDID}:{PORT + 1}"]) == 2
+    assert f"nothing listens on port {PORT + 1} of iPhone {iphone.udid}" in capsys.readouterr().err
+    assert holders(IDENTITY) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.cli.arguments import add_json, seconds
+from pytest_edgedevice.cli.arguments import add_json, add_wait, seconds
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, default, what in (("--timeout", TIMEOUT_S, "every answer"), ("--load-timeout", LOAD_TIMEOUT_S, "load")):
         sentence = f"deadline of {what} ({default:g})"
         parser.add_argument(name, metavar="SECONDS", type=seconds, default=default, help=sentence)
+    add_wait(parser, "how long to wait while somebody else holds the phone")
     add_json(parser)
 
 
@@ -44,5 +45,6 @@ def run(options: argparse.Namespace) -> int:
         only=options.only,
         timeout_s=options.timeout,
         load_timeout_s=options.load_timeout,
+        wait_s=options.wait,
         as_json=options.json,
     )
