@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from pytest_edgedevice.transports.usbmux.udid import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MOST_NUMBER = 100
+_NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z.:_-]{0,99}", re.ASCII)
+"""No option of a command that it is put into, no path, and nothing that a page or a terminal would obey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,7 @@ def merged(listed: Iterable[tuple[object, object, object]]) -> list[Attached]:
     """
     found: dict[str, Attached] = {}
     for udid, connection, device_id in listed:
-        if not isinstance(udid, str) or not isinstance(device_id, int) or not 0 < len(udid) <= MOST_NUMBER:
-            continue
-        if not udid.isascii() or not udid.isprintable() or " " in udid:
+        if not isinstance(udid, str) or not isinstance(device_id, int) or not _NUMBER.fullmatch(udid):
             continue
         one = Attached(udid, "USB" if connection == "USB" else "network", device_id)
         if plain(udid) not in found or one.link == "USB":

@@ -29,6 +29,7 @@ class PortProcess(Process):
     def __init__(self, descriptor: int, *, why: Callable[[float], TransportError | None]) -> None:
         self.stream: PipeStream = PipeStream(descriptor, descriptor)
         self._why = why
+        self._killed = False
         hold(self, frozenset({descriptor}))
 
     def wait(self, *, timeout_s: float) -> int | None:
@@ -46,5 +47,11 @@ class PortProcess(Process):
 
     def kill(self) -> None:
         """See the base class: it ends the conversation, and the app goes on."""
+        self._killed = True
         release(self)
         self.stream.close()
+
+    @property
+    def killed(self) -> bool:
+        """Whether ``kill`` was called, and everything of it released."""
+        return self._killed

@@ -140,7 +140,7 @@ class UsbmuxTransport(Transport):
             self._phone = self._again(deadline)
             descriptor = library.connect(self._address, self._phone, port, timeout_s=deadline - time.monotonic())
         process = PortProcess(descriptor, why=functools.partial(self._why_ended, self._phone.device_id))
-        self._ports.append(process)
+        self._ports = [*(one for one in self._ports if not one.killed), process]
         return process
 
     def readiness(self, *, timeout_s: float) -> Readiness:

@@ -189,7 +189,7 @@ def test_one_that_is_reached_twice_is_one_over_usb() -> None:
 
 @pytest.mark.parametrize(
     "entry", [(7, "USB", 1), ("", "USB", 1), ("x" * 101, "USB", 1), ("a\x1b", "USB", 1), ("a b", "USB", 1),
-              ("caf\u00e9", "USB", 1), (NEWER, "USB", "1")]
+              ("caf\u00e9", "USB", 1), (NEWER, "USB", "1"), ("--help", "USB", 1), ("../x", "USB", 1), ("<b>", "USB", 1)]
 )  # fmt: skip
 def test_what_is_no_phone_is_left_out(entry: tuple[object, object, object]) -> None:
     assert merged([entry]) == []
