@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +16,7 @@ from pytest_edgedevice.errors import DelegateError, InputError, ModelError
 from pytest_edgedevice.runners.command.runner import CommandRunner
 from pytest_edgedevice.testing.running import RunningContract, rows
 from pytest_edgedevice.transports.local import LocalTransport
+from tests.contract import command_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +25,20 @@ ROOT = Path(__file__).parents[2]
 TINY = ROOT / "fixtures" / "tiny"
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    """An executable that starts ``command_program``."""
-    path = tmp_path / "engine"
-    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.contract.command_program import main; main()"
-    path.write_text(f"#!{sys.executable}\n{start}\n", encoding="utf-8")
-    return path
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An executable that is ``command_program``."""
+    folder = tmp_path_factory.mktemp("program")
+    path, place = folder / "engine", folder / "line"
+    path.write_text(command_program.script(place), encoding="utf-8")
+    command = [sys.executable, "-m", command_program.__name__, str(place)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as serving:
+        try:
+            assert serving.stdout is not None
+            assert serving.stdout.readline() == "up\n"
+            yield path
+        finally:
+            os.killpg(serving.pid, signal.SIGKILL)
 
 
 @pytest.fixture

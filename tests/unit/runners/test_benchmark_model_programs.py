@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from pytest_edgedevice.errors import (
     ModelError,
 )
 from pytest_edgedevice.metrics import gate, looks
-from pytest_edgedevice.runners import growing
+from pytest_edgedevice.runners import describing, growing
 from pytest_edgedevice.runners.backend import LoadRequest
 from pytest_edgedevice.runners.benchmark_model.backend import _shapes
 from pytest_edgedevice.runners.benchmark_model.runner import BenchmarkModelRunner
@@ -29,11 +30,26 @@ from tests.unit.runners.benchmark_standin import LITERT_FLAGS, TFLITE_FLAGS, TIN
 from tests.unit.runners.command_standin import rows, site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_edgedevice.runners.loaded import LoadedModel
 
 LITERT: dict[str, Any] = {"flags": LITERT_FLAGS}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def described_once() -> Iterator[None]:
+    """This host reads each of our models once for all tests, and not anew for each runner."""
+    read = functools.cache(describing.describe_here)
+
+    def remembered(source: Path, *, timeout_s: float) -> describing.Described:
+        fixture = source.parent == TINY
+        return (read if fixture else describing.describe_here)(source, timeout_s=timeout_s)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytest_edgedevice.runners.benchmark_model.runner.describe_here", remembered)
+        yield
 
 
 def run(model: LoadedModel, count: int = 1) -> list[list[float]]:
