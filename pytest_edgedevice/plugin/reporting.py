@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_edgedevice.plugin.collecting import Collector
+    from pytest_edgedevice.records import Record
     from pytest_edgedevice.reports.renderers import Report
 
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -25,8 +26,6 @@ NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
 
 def finish(session: pytest.Session) -> None:
     """Write the reports; in CI a run that tested nothing is not green."""
-    from pytest_edgedevice.records import UNCHECKED
-
     config = session.config
     collector = collector_of(config)
     if session.exitstatus in NOTHING_RAN or config.getoption("collectonly"):
@@ -41,9 +40,7 @@ def finish(session: pytest.Session) -> None:
         _write_recording(session, collector)
     if settings_of(config).update_baseline:
         _update_baseline(session, collector)
-    # a run of these alone is none to compare with
-    checked = [record for record in collector.records if record["check"] not in UNCHECKED]
-    remember(config, checked, lambda said, bad: _tell(session, collector, said, bad=bad))
+    remember(config, _checked(collector), lambda said, bad: _tell(session, collector, said, bad=bad))
     _summarize_job(collector)
     if settings_of(config).verdict:
         _write_verdict(session, collector)
@@ -51,6 +48,15 @@ def finish(session: pytest.Session) -> None:
         for line, bad in collector.notes:
             if bad:
                 print(line, file=sys.stderr)  # nobody else would say why the exit code is what it is
+
+
+def _checked(collector: Collector) -> list[Record]:
+    """Records without those of tests that no check speaks for: a run of these alone is none to compare with."""
+    if not collector.records:
+        return []
+    from pytest_edgedevice.records import UNCHECKED
+
+    return [record for record in collector.records if record["check"] not in UNCHECKED]
 
 
 def _tell(session: pytest.Session, collector: Collector, said: str, *, bad: bool) -> None:

@@ -116,11 +116,13 @@ def test_cells_that_only_one_run_has_are_no_regression() -> None:
 def test_a_test_that_no_check_speaks_for_is_told_only_where_it_ends_otherwise(
     old: list[str], new: list[str], shown: list[tuple[str, str]]
 ) -> None:
-    checks = {"skipped": ("skip", "inconclusive"), "passed": ("test", "pass"), "failed": ("test", "fail")}
-    runs = [
-        [made(checks[one][0], {}, model="", verdict=checks[one][1], outcome=one) for one in run] for run in (old, new)
-    ]
-    assert [(one.before, one.after) for one in compared(*runs)] == shown
+    ended: dict[str, Any] = {
+        "skipped": made("skip", {}, model="", verdict="inconclusive", outcome="skipped"),
+        "passed": made("test", {}, model=""),
+        "failed": made("test", {}, model="", verdict="fail", outcome="failed"),
+    }
+    before, after = ([ended[one] for one in run] for run in (old, new))
+    assert [(one.before, one.after) for one in compared(before, after)] == shown
 
 
 def test_a_metric_that_only_one_run_has_has_no_change() -> None:
