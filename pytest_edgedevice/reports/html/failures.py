@@ -110,7 +110,8 @@ def _pytest(cell: Cell, test: str, specs: Sequence[str]) -> str:
     parameters = test[len(base_test(test)) + 1 : -1]
     if len(specs) != 1:  # several devices are in the names of tests; where nobody knows the specs, the device's name is
         parameters = _without_device(parameters, [cell.device, *sorted(specs, key=len, reverse=True)])
-    node = f"{base_test(test)}[{parameters}]" if parameters not in ("", delegate) else base_test(test)
+    by_options = parameters in ("", delegate) and not test.endswith("[]")
+    node = base_test(test) if by_options else f"{base_test(test)}[{parameters}]"
     options = [("--device", cell.device), ("--edge-delegate", delegate)]
     if cell.threads > 1:
         options.append(("--edge-threads", str(cell.threads)))

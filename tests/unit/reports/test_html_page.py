@@ -323,6 +323,7 @@ def test_a_panel_shows(name: str) -> None:
         ({"test": "t.py::test_a"}, "pytest t.py::test_a --device local --edge-delegate cpu"),
         ({"test": "t.py::test_a[local-cpu]"}, "pytest t.py::test_a --device local --edge-delegate cpu"),
         ({"test": "t.py::test_a[3-cpu]"}, "pytest 't.py::test_a[3-cpu]' --device local --edge-delegate cpu"),
+        ({"test": "t.py::test_a[]"}, "pytest 't.py::test_a[]' --device local --edge-delegate cpu"),
         ({"test": "a b.py::test_a", "delegate": placement("default")}, "pytest 'a b.py::test_a' --device local"),
         (
             {"test": "t.py::test_a[gpu]", "model": None, "delegate": None},
