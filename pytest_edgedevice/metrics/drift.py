@@ -87,9 +87,14 @@ def drift(samples_ns: Series) -> Drift:
         return Drift(0.0, 1.0, float(np.median(first)), float(np.median(last)))
     blocks = [np.sort(part.reshape(count, -1), axis=1) for part in (first[: count * size], last[-count * size :])]
     thirds = [np.sort(part)[np.newaxis] for part in (first, last)]
-    typical, fast, slow = (_compared(blocks, thirds, quantile=one) for one in (MEDIAN, FAST, SLOW))
-    alone = fast.shown and not typical.shown and fast.shown * slow.shown >= 0
-    return fast if alone else typical
+    typical = _compared(blocks, thirds, quantile=MEDIAN)
+    if typical.shown:
+        return typical
+    fast = _compared(blocks, thirds, quantile=FAST)
+    if not fast.shown:
+        return typical
+    slow = _compared(blocks, thirds, quantile=SLOW)
+    return fast if fast.shown * slow.shown >= 0 else typical
 
 
 def _compared(blocks: list[Floats], thirds: list[Floats], *, quantile: float) -> Drift:

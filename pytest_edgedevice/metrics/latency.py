@@ -164,7 +164,7 @@ def judge_run(
     change = drift(samples_ns)
     if not (change.slower if found.verdict == "pass" else change.faster):
         return found
-    end = judge_batches(list(samples_ns)[-(len(samples_ns) // 3) :], batch, **options)  # type: ignore[arg-type]
+    end = judge_batches(samples_ns[-(len(samples_ns) // 3) :], batch, **options)  # type: ignore[arg-type]
     if end.verdict == found.verdict:
         return found
     claim = (

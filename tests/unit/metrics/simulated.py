@@ -97,6 +97,12 @@ class Shares:
     runs: float
 
 
+@lru_cache(maxsize=3)
+def drawn(family: Family, seed: int) -> Floats:
+    """Series of a family, (series, runs), nanoseconds; drawing them takes longer than looking at them does."""
+    return family(np.random.RandomState(seed), SERIES, MAX_RUNS) * TYPICAL_NS
+
+
 @lru_cache
 def true_p95(family: Family) -> float:
     return float(np.quantile(family(np.random.RandomState(77), 500, MAX_RUNS), 0.95))
@@ -106,7 +112,7 @@ def verdicts(family: Family, ratio: float) -> Shares:
     """What the gate says where the true p95 is ``ratio`` times the budget."""
     budget = TYPICAL_NS * true_p95(family) / ratio
     passed = failed = runs = 0
-    for samples in family(np.random.RandomState(4), SERIES, MAX_RUNS) * TYPICAL_NS:
+    for samples in drawn(family, 4):
         gate = Gate(budget, quantile=0.95, confidence=0.95, looks=LOOKS)
         for length in gate.looks:
             if found := gate.look(samples[:length]):
@@ -120,7 +126,7 @@ def verdicts(family: Family, ratio: float) -> Shares:
 def coverage(family: Family, runs: int = 1000) -> float:
     """Share of the series whose interval holds the true p95; each bound has 97.5 %, the interval 95 %."""
     held, truth = 0, TYPICAL_NS * true_p95(family)
-    for samples in family(np.random.RandomState(5), SERIES, MAX_RUNS) * TYPICAL_NS:
+    for samples in drawn(family, 5):
         lower, upper = bounds(samples[-runs:] if family is not drifting else samples, quantile=0.95, confidence=0.975)
         held += (lower is None or lower <= truth) and (upper is None or upper >= truth)
     return held / SERIES
@@ -139,14 +145,14 @@ def changed(how: str, runs: int = MAX_RUNS) -> Floats:
 
 def flagged(family: Family, how: str) -> float:
     """Share of the series of which it is said that the device got slower."""
-    series = family(np.random.RandomState(6), SERIES, MAX_RUNS) * changed(how) * TYPICAL_NS
+    series = drawn(family, 6) * changed(how)
     return sum(drift(samples).slower for samples in series) / SERIES
 
 
 def passed_too_late() -> float:
     """Share of the drifting series on the budget that passed although the p95 was over it by then."""
     truth, late = true_p95(drifting), 0
-    for samples in drifting(np.random.RandomState(4), SERIES, MAX_RUNS) * TYPICAL_NS:
+    for samples in drawn(drifting, 4):
         gate = Gate(TYPICAL_NS * truth, quantile=0.95, confidence=0.95, looks=LOOKS)
         for length in gate.looks:
             if found := gate.look(samples[:length]):
