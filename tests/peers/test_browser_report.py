@@ -129,6 +129,13 @@ def test_a_filter_narrows_every_part_and_stands_in_the_address(opened: Callable[
     assert page.url.endswith("#delegate=xnnpack")
 
 
+def test_a_filter_that_leaves_no_model_says_so_in_a_line_that_can_be_read(opened: Callable[..., Opened]) -> None:
+    page, _ = opened("absent", "#find=gpu")
+    caption = page.locator(".matrix caption")
+    expect(caption).to_have_text("None of the cells shown has a model.", timeout=PATIENCE_MS)
+    assert caption.evaluate("box => box.clientWidth > 4 * box.clientHeight")
+
+
 def test_an_address_with_a_filter_shows_what_it_says(opened: Callable[..., Opened]) -> None:
     page, _ = opened("team", "#variant=int8&find=pose")
     assert shown(page, ".cells tbody tr") == 2

@@ -98,7 +98,8 @@ const drawMatrix = (narrowed = cells.some((cell) => !cell.visible)) => {
   const values = metric ? [...groups.values()].flat().map((cell) => cell.numbers[metric.name]).filter((value) => value !== undefined) : [];
   const rank = metric && values.length ? ranker(metric, values) : () => 0;
   const names = [...along].sort().slice(0, MOST_COLUMNS);
-  const caption = make("caption", "", `${(metric || usual || { label: "Outcome" }).label} of each ${rows} (rows) and ${columns} (columns)`);
+  const told = `${(metric || usual || { label: "Outcome" }).label} of each ${rows} (rows) and ${columns} (columns)`;
+  const caption = make("caption", "", down.size ? told : "None of the cells shown has a model.");
   const top = make("tr");
   top.append(make("td"), ...names.map((name) => heading(name, "col")));
   const head = make("thead");
