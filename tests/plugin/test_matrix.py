@@ -111,6 +111,7 @@ def test_a_misused_marker_shows_the_right_form_before_anything_runs(
     printed = result.stdout.str()
     assert form in printed
     assert "::test_a: " in printed
+    assert "During handling" not in printed
     assert "parametrize.py" not in printed
 
 
