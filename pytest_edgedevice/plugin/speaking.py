@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_edgedevice.plugin.collecting import printable
 from pytest_edgedevice.plugin.recording import RECORDS, keep
 
 ERROR = pytest.StashKey[str]()
@@ -62,5 +63,4 @@ def _reason(report: pytest.TestReport) -> str:
 
 
 def _clean(text: str) -> str:
-    """What devices and other holders said must not steer a terminal."""
-    return "\n".join("".join(sign if sign.isprintable() else "?" for sign in line) for line in text.split("\n"))
+    return "\n".join(map(printable, text.split("\n")))
