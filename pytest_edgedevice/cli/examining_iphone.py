@@ -81,7 +81,7 @@ def _app(name: str, link: UsbmuxTransport, entry: DeviceEntry | None, use: Use) 
         runner_of(entry, "ios")().check(Site(link, name, TIMEOUT_S))
     except EdgeDeviceError as error:
         return _wrong("app", error)
-    return Finding("app", "ok", "it answers, and runs models")
+    return Finding("app", "ok", "it answers and speaks our protocol; whether it keeps to it: edgedevice conformance")
 
 
 def _wrong(about: str, error: EdgeDeviceError) -> Finding:

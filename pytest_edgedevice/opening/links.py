@@ -98,6 +98,7 @@ class KeptLink:
         self._connect = connect
         self._guard = threading.Lock()
         self._kept: Transport | None = None
+        self._timer: threading.Timer | None = None
 
     def __call__(self) -> Transport:
         """The link that was kept, if it is still alive, or a new one."""
@@ -111,9 +112,9 @@ class KeptLink:
     def keep(self, link: Transport) -> None:
         """Keep a link for a while; it is closed if nobody comes for it."""
         self._kept = link
-        timer = threading.Timer(KEPT_S, self._let_go)
-        timer.daemon = True
-        timer.start()
+        self._timer = threading.Timer(KEPT_S, self._let_go)
+        self._timer.daemon = True
+        self._timer.start()
 
     def _let_go(self) -> None:
         kept = self._taken()
@@ -123,4 +124,6 @@ class KeptLink:
     def _taken(self) -> Transport | None:
         with self._guard:
             kept, self._kept = self._kept, None
+            if self._timer is not None:
+                self._timer.cancel()  # its thread would wait for nothing
             return kept

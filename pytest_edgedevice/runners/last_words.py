@@ -62,7 +62,7 @@ class LastWords:
 
     def refusal(self, header: dict[str, Any], operation: str) -> EdgeDeviceError:
         """It answered with an error."""
-        return refusal(header, self._new_lines(), where=self._where, operation=operation)
+        return refusal(header, self._new_lines(), where=self._where, operation=operation, app=self.app)
 
     def add_aftermath(self, error: EdgeDeviceError, pid: object, *, show: bool) -> None:
         """Where the device still answers, its own logs may say more.

@@ -36,7 +36,9 @@ _FOREGROUND = "bring the app to the foreground and keep the screen on: a system 
 SMALL_TALK = ("INFO:", "I0000 ")
 
 
-def refusal(header: dict[str, Any], said: Sequence[str], *, where: str, operation: str) -> EdgeDeviceError:
+def refusal(
+    header: dict[str, Any], said: Sequence[str], *, where: str, operation: str, app: bool = False
+) -> EdgeDeviceError:
     """The error for an agent's reply ``error``; a ``ProtocolError`` where it is the agent that failed.
 
     Args:
@@ -44,10 +46,16 @@ def refusal(header: dict[str, Any], said: Sequence[str], *, where: str, operatio
         said: New lines on the agent's standard error.
         where: Name of the device.
         operation: What was asked for.
+        app: Whether it is an app on the device, which keeps blobs itself.
     """
     kind, message = header.get("kind"), printable(str(header.get("message"))[:2000]).strip()
     if kind in ("model", "delegate", "engine", "internal"):
         message += "".join(f"\n  stderr: {line}" for line in [line for line in said if line not in message][-3:])
+    if kind == "missing" and app:
+        return InfraError(
+            f"{where}: the app has lost what it was sent, or said it had ({message})",
+            hint="open the app again; blobs have to stay until the app starts anew, or a 'bye' with 'wipe'",
+        )
     if kind == "missing":
         return InfraError(
             f"{where}: the file that was pushed is not in the session's folder any more ({message})",
@@ -58,7 +66,7 @@ def refusal(header: dict[str, Any], said: Sequence[str], *, where: str, operatio
         return ProtocolError(f"{where}: the agent failed in {operation!r}: {message}")
     if kind == "background":
         return error(f"{where} computed nothing, as the app is not in front: {message}", hint=_FOREGROUND)
-    return error(message)
+    return error(f"{where}: {message}" if kind in ("full", "memory") else message)
 
 
 def turned_away(header: dict[str, Any], *, where: str) -> InfraError:

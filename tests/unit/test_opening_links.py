@@ -122,6 +122,17 @@ def test_a_kept_link_that_has_died_is_closed_and_another_one_opened(tmp_path: Pa
         assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_nobody_waits_any_more_for_a_link_that_was_taken(tmp_path: Path) -> None:
+    """A thread each, for whoever opens one device after the other."""
+    link = KeptLink(lambda: LocalTransport(base=tmp_path))
+    before = set(threading.enumerate())
+    link.keep(LocalTransport(base=tmp_path))
+    (waiting,) = set(threading.enumerate()) - before
+    with link():
+        waiting.join(30)
+        assert not waiting.is_alive()
+
+
 def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ADB_SERVER_SOCKET", "tcp:nowhere:port")
     catalog = Catalog(load_inventory(tmp_path))

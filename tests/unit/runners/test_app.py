@@ -387,6 +387,26 @@ def test_the_background_says_what_to_bring_to_the_front(model: Path) -> None:
     assert raised.value.hint.startswith("bring the app to the foreground and keep the screen on")
 
 
+@pytest.mark.parametrize(
+    ("operation", "answer", "words"),
+    [
+        ("load", {"kind": "missing", "message": "no blob 12"},
+         "phone: the app has lost what it was sent, or said it had (no blob 12)"),
+        ("put", {"kind": "full", "message": "no room"}, "phone: no room"),
+        ("load", {"kind": "memory", "message": "no memory"}, "phone: no memory"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_device_names_it(
+    operation: str, answer: dict[str, str], words: str, model: Path
+) -> None:
+    with StandIn() as app, opened(app.port) as device:
+        app.changes[operation] = {"op": "error", **answer}
+        with pytest.raises(InfraError) as raised:
+            device.load(model)
+    assert raised.value.message.endswith(words)
+    assert "edgedevice.toml" not in raised.value.hint
+
+
 def test_the_worst_that_was_told_of_a_measurement_is_in_its_conditions(model: Path) -> None:
     with StandIn() as app, opened(app.port) as device, device.load(model) as loaded:
         app.changes["measure"] = {"conditions": {"thermal_state": "serious", "low_power_mode": True}}
