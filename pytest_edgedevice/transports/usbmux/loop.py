@@ -92,15 +92,27 @@ def _forget() -> None:
     _guard = threading.Lock()
 
 
+async def _stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """Have what is under way close what it opened, as somebody may have interrupted us, and stop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        if not task.cancelling():  # whoever is cancelled already is closing
+            task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=END_S / 2)
+    loop.stop()
+
+
 def _end() -> None:
     global _own  # noqa: PLW0603
     with _guard:
         if not _own or _thread is None:
             return
         loop, thread = _loops.pop(), _thread
+        kept: list[asyncio.Task[None]] = []  # a loop keeps none of its tasks itself
         _own = False
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(lambda: kept.append(loop.create_task(_stopped(loop))))
     thread.join(END_S)
     if not thread.is_alive():
         loop.close()

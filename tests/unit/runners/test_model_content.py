@@ -231,7 +231,7 @@ def test_a_full_phone_is_told_and_nothing_more_is_sent(tmp_path: Path, monkeypat
         app.changes["put"] = {"op": "error", "kind": "full", "message": "no space left on the device"}
         error = upload_error(app, model)
         assert app.operations().count("put") <= 4
-    assert (type(error), error.message) == (DeviceFullError, "no space left on the device")
+    assert (type(error), error.message) == (DeviceFullError, "phone: no space left on the device")
 
 
 def test_an_app_that_calls_half_a_model_complete_is_not_believed(package: Path) -> None:

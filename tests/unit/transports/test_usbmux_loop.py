@@ -122,3 +122,23 @@ def test_a_process_that_used_it_ends_without_a_word() -> None:
         [sys.executable, "-X", "dev", "-W", "error", "-c", program], capture_output=True, timeout=LONG_S, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_what_was_interrupted_may_close_what_it_opened_before_the_end() -> None:
+    """Closing takes a while, and an interrupted program ends at once."""
+    closed = []
+    begun = threading.Event()
+
+    async def closing() -> None:
+        try:
+            begun.set()
+            await asyncio.sleep(600)
+        finally:
+            await asyncio.sleep(0.05)
+            closed.append(True)
+
+    asked = asyncio.run_coroutine_threadsafe(closing(), loop._running())
+    assert begun.wait(LONG_S)
+    asked.cancel()
+    loop._end()
+    assert closed == [True]
