@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MAX_CHATTER_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 1 << 20
 CLOSE_S = 5.0
+APP_CLOSE_S = 1.0
+"""How long an app may take to hang up after its goodbye; it says that it goes, and owes us no more."""
 
 
 class AgentClient:
@@ -254,7 +256,9 @@ class AgentClient:
         if not self.dead:
             with contextlib.suppress(EdgeDeviceError):
                 self.request("bye", {"wipe": True} if wipe else None, timeout_s=CLOSE_S)
-                if not self._words.app:
+                if self._words.app:  # one that turns a second client away would take the next for that
+                    self._process.stream.receive_into(memoryview(bytearray(1)), timeout_s=APP_CLOSE_S)
+                else:
                     self._process.wait(timeout_s=CLOSE_S)
         self.kill()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -207,9 +208,21 @@ def test_a_large_model_goes_in_chunks_and_tells_how_far_it_is(tmp_path: Path, mo
     model = tmp_path / "large.tflite"
     model.write_bytes(os.urandom(20_500))
     told: list[Progress] = []
+    heard = threading.Event()
+
+    class Patient(StandIn):
+        def _put(self, header: dict[str, Any], chunk: memoryview, payload: Any) -> dict[str, Any]:
+            assert heard.wait(30)
+            return super()._put(header, chunk, payload)
+
     cable = Cable()
-    cable.on_progress = told.append
-    with StandIn() as app, phone(app, cable) as device:
+
+    def hear(progress: Progress) -> None:
+        told.append(progress)
+        heard.set()
+
+    cable.on_progress = hear
+    with Patient() as app, phone(app, cable) as device:
         assert device.push(model).sent_bytes == 20_500
         assert app.blobs[sha256_of(model)] == model.read_bytes()
         sizes = [one["total"] for one in app.asked if one["op"] == "put"]
