@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_examples_pass_on_an_iphone_and_leave_nothing_there(app: App) -> None:
     plugins = ["-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist", "--edge-history", "off"]
-    plugins += ["--edge-inconclusive", "warn"]  # other work on this machine disturbs
+    plugins += ["--edge-inconclusive", "warn", "-W", "default"]  # other work on this machine disturbs
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, "examples", "--ignore=examples/vendor_engine", "--device", "ios"],
         cwd=ROOT,
