@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_edgedevice.agent.engines.coreml_here import DELEGATES as CORE_ML
 from pytest_edgedevice.errors import DelegateError, InputError, ModelError
 from pytest_edgedevice.given import is_number, shown
 from pytest_edgedevice.runners.model_content import is_model_folder, look_into
 
-CORE_ML = ("cpu_only", "cpu_and_gpu", "cpu_and_ne", "all", "coreml")
 DELEGATES = ("default", "cpu", "xnnpack", "reference", "gpu", "npu", "nnapi", *CORE_ML)
 CORE_ML_PATIENCE = 10
 """The Neural Engine's compiler may take minutes: in deadlines of an exchange."""
