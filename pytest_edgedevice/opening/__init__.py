@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from pytest_edgedevice.opening.candidates import Candidate, Factory
 from pytest_edgedevice.opening.catalog import Catalog
-from pytest_edgedevice.opening.leasing import NoneFitsError, open_device
+from pytest_edgedevice.opening.leasing import NoneFitsError, counts, open_device
 
-__all__ = ["Candidate", "Catalog", "Factory", "NoneFitsError", "open_device"]
+__all__ = ["Candidate", "Catalog", "Factory", "NoneFitsError", "counts", "open_device"]

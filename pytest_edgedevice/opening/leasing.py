@@ -16,6 +16,7 @@ from pytest_edgedevice.errors import (
     EdgeDeviceError,
     InfraError,
     LeaseError,
+    PortRefusedError,
     SpecError,
 )
 from pytest_edgedevice.inventory import load_inventory
@@ -30,13 +31,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pytest_edgedevice.interfaces import DeviceLike
-    from pytest_edgedevice.spec import Expression
+    from pytest_edgedevice.spec import DeviceSpec, Expression
     from pytest_edgedevice.transports.progress import Progress
     from pytest_edgedevice.values import Fact
 
 
 class NoneFitsError(DeviceNotFoundError):
     """There are devices of that spec, but none has what is required besides."""
+
+
+def counts(error: BaseException, asked: DeviceSpec) -> bool:
+    """Whether an error counts against the device, and may set it aside.
+
+    An app that somebody opens by hand, on the one device that was asked for, is no fault: whoever reads the hint and
+    opens it must not wait for a quarantine to end. In a pool the next test takes another device.
+
+    Args:
+        error: What happened while the device was opened or used.
+        asked: What was asked for.
+    """
+    if isinstance(error, PortRefusedError) and not asked.is_pool:
+        return False  # where a command opens the app, its errors are others
+    return isinstance(error, InfraError) and isinstance(error, DEVICE_FAULTS)
 
 
 def open_device(
@@ -100,7 +116,7 @@ def open_device(
         try:
             shown_there = showing(guarded(candidate, lease, there_s, on_wait), on_progress)
             care = Care(catalog.inventory.rules_of(candidate.name), cores_of(candidate.facts), on_pause)
-            return _connect(shown_there, lease, timeout_s, care)
+            return _connect(shown_there, lease, parsed, timeout_s, care)
         except DeviceBusyError:
             untried = [one for one in untried if one.identity != candidate.identity]
             if not untried:
@@ -186,19 +202,19 @@ def _reasons(sick: Sequence[tuple[Candidate, Quarantine]]) -> str:
     return "; ".join(f"{one.name} is {quarantine}" for one, quarantine in sick[:4])
 
 
-def _connect(candidate: Candidate, lease: Lease, timeout_s: float, care: Care) -> Device:
+def _connect(candidate: Candidate, lease: Lease, asked: DeviceSpec, timeout_s: float, care: Care) -> Device:
     """Connect to a device that was leased; an error counts against it."""
     try:
         device = _link(candidate, lease, timeout_s, care)
     except BaseException as error:
-        _note(candidate, lease, error)
+        _note(candidate, lease, error, asked)
         lease.release(untouched=True)
         raise
     if lease.crashed:
         try:
             device.recover(*lease.crashed)
         except BaseException as error:
-            _note(candidate, lease, error)
+            _note(candidate, lease, error, asked)
             with contextlib.suppress(EdgeDeviceError):  # what failed first is what is told
                 device.close()
             raise
@@ -224,8 +240,8 @@ def _link(candidate: Candidate, lease: Lease, timeout_s: float, care: Care) -> D
         raise
 
 
-def _note(candidate: Candidate, lease: Lease, error: BaseException) -> None:
-    if isinstance(error, InfraError) and isinstance(error, DEVICE_FAULTS):
+def _note(candidate: Candidate, lease: Lease, error: BaseException, asked: DeviceSpec) -> None:
+    if isinstance(error, EdgeDeviceError) and counts(error, asked):
         who = f" (while opening it for {lease.holder.test})" if lease.holder.test else " (while opening it)"
         with contextlib.suppress(LeaseError):  # a count that cannot be written must not hide the error
             note_fault(candidate.identity, name=candidate.name, reason=error.message.splitlines()[0] + who)

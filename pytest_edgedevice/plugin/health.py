@@ -9,6 +9,8 @@ import pytest
 
 from pytest_edgedevice.device import AnotherDeviceError
 from pytest_edgedevice.errors import InfraError
+from pytest_edgedevice.opening import counts
+from pytest_edgedevice.plugin.catalog import catalog
 from pytest_edgedevice.plugin.holding import drop_kept, holding_of, let_go, note_quarantine
 from pytest_edgedevice.plugin.options import settings_of
 from pytest_edgedevice.plugin.recording import DEVICE, FAULT, LOADED, OUTCOME, RECORDS, note_error
@@ -27,9 +29,10 @@ def count(item: pytest.Item, device: DeviceLike, fault: InfraError) -> None:
     if item.stash.get(COUNTED, None) is fault:
         return
     item.stash[COUNTED] = fault
-    holding_of(item.config).faulty = True
-    if isinstance(fault, AnotherDeviceError):
-        return  # what answered is another one, and the loss was counted
+    holding = holding_of(item.config)
+    holding.faulty = True
+    if isinstance(fault, AnotherDeviceError) or not counts(fault, catalog(item.config).parse(holding.spec)):
+        return  # what answered is another one, and the loss was counted; or nobody has opened the app
     with contextlib.suppress(InfraError):  # a count that cannot be written must not hide the fault
         item.stash[SICK] = device.note_fault(f"{fault.message.splitlines()[0]} (in {item.nodeid})")
 

@@ -16,6 +16,7 @@ from pytest_edgedevice.errors import (
     DeviceNotFoundError,
     InfraError,
     LeaseError,
+    PortRefusedError,
     SpecError,
     TransportError,
 )
@@ -229,7 +230,7 @@ def test_ctrl_c_when_the_link_was_just_opened_closes_it(rack: type[Rack], monkey
     assert [Path(link.folder).exists() for link in links] == [False] * 2
 
 
-@pytest.mark.parametrize("error", [DeviceNotFoundError("x"), ValueError("x")])
+@pytest.mark.parametrize("error", [DeviceNotFoundError("x"), ValueError("x"), PortRefusedError("x")])
 def test_what_is_no_fault_of_the_device_does_not_count(rack: type[Rack], error: Exception) -> None:
     known = catalog(rack=rack)
     known.candidates(known.parse("rack"))
