@@ -8,7 +8,6 @@ stays. Raw series and device logs are not kept: they are in the reports.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import InfraError
 from pytest_edgedevice.history.alone import alone
+from pytest_edgedevice.records.lines import line_of
 from pytest_edgedevice.records.shape import record_of
 from pytest_edgedevice.records.writing import write_text
 
@@ -53,13 +53,12 @@ def remember(folder: Path, records: Sequence[Record]) -> Path:
         InfraError: The file cannot be written.
     """
     path = folder / JOURNAL
-    lines = "".join(json.dumps(slim(record), allow_nan=False) + "\n" for record in records)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if folder.name == FOLDER:
             _keep_out_of_git(folder)
         with alone(path):
-            _append(path, lines.encode())
+            _append(path, records)
     except OSError as error:
         hint = "--edge-history PATH names another folder, --edge-history off none"
         raise InfraError(f"cannot write the history {str(path)!r}: {error.strerror or error}", hint=hint) from error
@@ -72,10 +71,10 @@ def _keep_out_of_git(folder: Path) -> None:
         ignored.write("*\n")
 
 
-def slim(record: Record) -> Record:
-    """A record without raw series and device log."""
+def slim(record: Record, number: int) -> Record:
+    """A record without raw series and device log, with the place of its run in the history."""
     numbers = {name: value for name, value in record["numbers"].items() if not str(name).endswith("samples_ns")}
-    return {**record, "numbers": numbers, "device_log": {}}
+    return {**record, "numbers": numbers, "device_log": {}, "run": {**(record.get("run") or {}), "number": number}}
 
 
 def run_of(record: Record) -> str:
@@ -83,50 +82,69 @@ def run_of(record: Record) -> str:
     return str((record.get("run") or {}).get("id", ""))
 
 
-def _append(path: Path, content: bytes) -> None:
+def number_of(record: Record) -> int:
+    """The place of a record's run in the history, counted from the first that there ever was; 0 where it has none."""
+    number = (record.get("run") or {}).get("number")
+    return number if isinstance(number, int) and not isinstance(number, bool) else 0
+
+
+def _append(path: Path, records: Sequence[Record]) -> None:
     """Write at the end, after mending a line that was torn there; all of it is on disk then."""
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     try:
-        if _mend(handle):
-            content = b"\n" + content
-        left = memoryview(content)
-        while left:
-            left = left[os.write(handle, left) :]
+        begins, line = _last_line(handle)
+        last = _record(line)
+        if line and last is None:
+            os.ftruncate(handle, begins)
+        number = (number_of(last) if last else 0) + 1
+        lines = "".join(line_of(slim(record, number)) for record in records)
+        content = memoryview((lines if last is None or line.endswith(b"\n") else "\n" + lines).encode())
+        while content:
+            content = content[os.write(handle, content) :]
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def _mend(handle: int) -> bool:
-    """Cut off a line that was torn; whether a whole one lacks its end only."""
-    end = os.lseek(handle, 0, os.SEEK_END)
-    start, torn = end, b""
-    while start and b"\n" not in torn:
+def _last_line(handle: int) -> tuple[int, bytes]:
+    """Where the last line begins, and the line, which has no end if it was torn there."""
+    start = os.lseek(handle, 0, os.SEEK_END)
+    line = b""
+    while start and b"\n" not in line[:-1]:
         size = min(CHUNK, start)
         start -= size
-        torn = os.pread(handle, size, start) + torn
-    last = torn.rpartition(b"\n")[2]
-    if not last:
-        return False
+        line = os.pread(handle, size, start) + line
+    cut = line[:-1].rfind(b"\n") + 1
+    return start + cut, line[cut:]
+
+
+def _record(line: bytes) -> Record | None:
+    """The record of a line; nothing where it holds none."""
     try:
-        record_of(last.decode())
+        return record_of(line.decode())
     except ValueError:
-        os.ftruncate(handle, end - len(last))
-        return False
-    return True
+        return None
 
 
-def is_due(path: Path, *, runs: int, oldest: str, keep: Keep) -> bool:
-    """Whether there is something to prune.
+def is_due(path: Path, keep: Keep) -> bool:
+    """Whether there is something to prune, by size and both ends of the file, so that a long one costs no more.
 
     Args:
         path: The file.
-        runs: How many there are.
-        oldest: Time of the oldest record, ISO 8601 in UTC; empty where there is none.
         keep: What is kept.
     """
-    too_old = bool(oldest) and oldest < _since(keep, slack=1.1)
-    return runs > keep.runs + keep.runs // 10 or too_old or path.stat().st_size > MOST_BYTES
+    try:
+        with path.open("rb") as file:
+            first = next(filter(None, map(_record, file)), None)
+            last = _record(_last_line(file.fileno())[1])
+            size = os.fstat(file.fileno()).st_size
+    except OSError:  # somebody took it away
+        return False
+    if first is None or last is None:  # no record, or somebody writes at this moment
+        return size > MOST_BYTES
+    runs = number_of(last) - number_of(first) + 1
+    too_old = "" < str(first.get("time", "")) < _since(keep, slack=1.1)
+    return runs > keep.runs + keep.runs // 10 or too_old or size > MOST_BYTES
 
 
 def prune(folder: Path, keep: Keep) -> int:

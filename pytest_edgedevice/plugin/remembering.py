@@ -15,7 +15,7 @@ import pytest
 from pytest_edgedevice.plugin.options import settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pytest_edgedevice.history.cells import Cell, Content
@@ -93,32 +93,36 @@ def remember(config: pytest.Config, records: Sequence[Record], tell: Callable[[s
 def _look_back(
     config: pytest.Config, folder: Path, records: Sequence[Record], tell: Callable[[str, bool], None]
 ) -> None:
-    """Judge the run by the history, and drop what is too old."""
-    from pytest_edgedevice.history.index import History
-    from pytest_edgedevice.history.journal import Keep, is_due, prune
+    """Judge the run by the history, and drop what is too old; a run without latencies costs no look at others."""
+    from pytest_edgedevice.history.journal import JOURNAL, Keep, is_due, prune
+    from pytest_edgedevice.records import measurements
 
     settings = settings_of(config)
-    with History(folder) as history:
-        if settings.regression != "off":
-            told = list(_regressions(history, records, _run(config)["id"]))
-            for sentence in told[:MOST_TOLD]:
-                tell(sentence, settings.regression == "fail")
-            if len(told) > MOST_TOLD:
-                tell(f"and {len(told) - MOST_TOLD} more regressions", settings.regression == "fail")
-        runs = history.runs()
+    if settings.regression != "off":
+        followed = [record for record in records if any(one.metric in FOLLOWED for one in measurements(record))]
+        told = _regressions(folder, followed, _run(config)["id"]) if followed else []
+        for sentence in told[:MOST_TOLD]:
+            tell(sentence, settings.regression == "fail")
+        if len(told) > MOST_TOLD:
+            tell(f"and {len(told) - MOST_TOLD} more regressions", settings.regression == "fail")
     keep = Keep(settings.history_runs, settings.history_days)
-    if is_due(history.path, runs=len(runs), oldest=min((run.time for run in runs), default=""), keep=keep):
+    if is_due(folder / JOURNAL, keep):
         prune(folder, keep)
 
 
-def _regressions(history: History, records: Sequence[Record], run: str) -> Iterator[str]:
+def _regressions(folder: Path, records: Sequence[Record], run: str) -> list[str]:
     """A sentence for each latency that is a regression."""
     from pytest_edgedevice.history.cells import cells_of
+    from pytest_edgedevice.history.index import History
 
-    for cell, content in cells_of(records).items():
-        for metric in FOLLOWED:
-            if metric in content.found and (sentence := _regression(history, cell, content, metric, run)):
-                yield sentence
+    with History(folder) as history:
+        found = [
+            _regression(history, cell, content, metric, run)
+            for cell, content in cells_of(records).items()
+            for metric in FOLLOWED
+            if metric in content.found
+        ]
+    return list(filter(None, found))
 
 
 def _regression(history: History, cell: Cell, content: Content, metric: str, run: str) -> str:

@@ -177,11 +177,13 @@ def test_as_many_runs_are_kept_as_the_ini_file_says(pytester: pytest.Pytester, f
     assert len(past(folder)) == 2
 
 
-def test_the_index_follows(pytester: pytest.Pytester, folder: Path) -> None:
-    pytester.makepyfile(test_it=TEST)
-    pytester.runpytest()
+def test_the_index_follows_where_a_latency_is_held_against_it(pytester: pytest.Pytester, folder: Path) -> None:
+    pytester.makepyfile(test_it=TEST, test_latency=LATENCY)
+    pytester.runpytest("test_it.py").assert_outcomes(passed=1)
+    assert not (folder / "history.sqlite").exists()
+    pytester.runpytest("test_latency.py").assert_outcomes(passed=1)
     index = sqlite3.connect(folder / "history.sqlite")
-    assert index.execute("SELECT metric, value FROM points").fetchall() == [("top1", 0.9)]
+    assert index.execute("SELECT value FROM points WHERE metric = 'top1'").fetchall() == [(0.9,)]
     index.close()
 
 

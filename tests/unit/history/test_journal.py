@@ -14,8 +14,8 @@ import pytest
 
 from pytest_edgedevice.errors import InfraError
 from pytest_edgedevice.history import journal
-from pytest_edgedevice.history.journal import JOURNAL, Keep, is_due, prune, remember
-from pytest_edgedevice.records import read_lines, read_what_is_there
+from pytest_edgedevice.history.journal import JOURNAL, Keep, is_due, number_of, prune, remember
+from pytest_edgedevice.records import read_lines, read_what_is_there, write_lines
 from tests.made_records import latency
 
 WRITER = """
@@ -182,15 +182,53 @@ def test_pruning_drops_what_is_no_record(tmp_path: Path) -> None:
     assert [json.loads(line)["run"]["id"] for line in (tmp_path / JOURNAL).read_text().splitlines()] == ["run1"]
 
 
+def numbers(folder: Path) -> list[int]:
+    return [record["run"]["number"] for record in read_lines(folder / JOURNAL)]
+
+
+def test_runs_are_numbered_in_their_order_also_after_some_were_dropped(tmp_path: Path) -> None:
+    for run in "abc":
+        remember(tmp_path, [latency(run=run, time=past(0)), latency(run=run, time=past(0))])
+    prune(tmp_path, Keep(runs=1))
+    remember(tmp_path, [latency(run="d")])
+    assert numbers(tmp_path) == [3, 3, 4]
+
+
+def test_numbers_go_on_where_earlier_versions_wrote_none(tmp_path: Path) -> None:
+    write_lines(tmp_path / JOURNAL, [latency(run="old")])
+    remember(tmp_path, [latency(run="a")])
+    remember(tmp_path, [latency(run="b")])
+    assert [number_of(record) for record in read_lines(tmp_path / JOURNAL)] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("runs", "days_old", "due"), [(20, 0, False), (22, 0, False), (23, 0, True), (1, 10.5, False), (1, 12, True)]
 )
 def test_pruning_is_due_when_a_tenth_too_much_is_there(tmp_path: Path, runs: int, days_old: float, due: bool) -> None:
-    remember(tmp_path, [latency()])
-    keep = Keep(runs=20, days=10)
-    assert is_due(tmp_path / JOURNAL, runs=runs, oldest=past(days_old), keep=keep) == due
+    for number in range(runs):
+        remember(tmp_path, [latency(run=f"run{number}", time=past(days_old))] * 2)
+    assert is_due(tmp_path / JOURNAL, Keep(runs=20, days=10)) == due
+
+
+def test_what_is_no_record_hides_no_age(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_bytes(b"garbage \xff\n")
+    remember(tmp_path, [latency(time=past(12))])
+    assert is_due(tmp_path / JOURNAL, Keep(days=10))
+
+
+@pytest.mark.parametrize(("most_bytes", "due"), [(9, True), (10, False)])
+def test_a_file_without_records_is_pruned_for_its_size_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, due: bool
+) -> None:
+    (tmp_path / JOURNAL).write_bytes(b"garbage \xff\n")
+    monkeypatch.setattr(journal, "MOST_BYTES", most_bytes)
+    assert is_due(tmp_path / JOURNAL, Keep()) == due
+
+
+def test_nothing_is_due_in_a_file_that_went_away(tmp_path: Path) -> None:
+    assert not is_due(tmp_path / JOURNAL, Keep())
 
 
 def test_a_history_of_more_days_than_time_has_keeps_all(tmp_path: Path) -> None:
-    remember(tmp_path, [latency()])
-    assert not is_due(tmp_path / JOURNAL, runs=1, oldest="1970-01-01", keep=Keep(days=1e9))
+    remember(tmp_path, [latency(time="1970-01-01")])
+    assert not is_due(tmp_path / JOURNAL, Keep(days=1e9))
