@@ -90,7 +90,14 @@ class DeviceNotFoundError(InfraError):
 
 
 class DeviceBusyError(InfraError):
-    """Somebody else holds the device; the message names the holder."""
+    """Somebody else holds the device; the message names the holder.
+
+    A hint to wait longer names the argument ``wait_s``; a program with an option for it names that.
+    """
+
+    def name_option(self, option: str) -> None:
+        """Have the hint name a program's own option, such as ``--wait``."""
+        self.hint = self.hint.replace("wait_s=SECONDS", f"{option} SECONDS")
 
 
 class DeviceQuarantinedError(InfraError):

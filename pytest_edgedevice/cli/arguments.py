@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_edgedevice.errors import DeviceBusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FINE, WRONG, MISUSED = 0, 1, 2
 WAIT_S = 30.0
@@ -38,6 +45,16 @@ def add_history(parser: argparse.ArgumentParser) -> None:
 def add_wait(parser: argparse.ArgumentParser, what: str) -> None:
     """``--wait``: how long somebody may keep us waiting."""
     parser.add_argument("--wait", metavar="SECONDS", type=seconds, default=WAIT_S, help=f"{what} ({WAIT_S:g})")
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[None]:
+    """Have whoever waits in vain in this block be told of ``--wait``."""
+    try:
+        yield
+    except DeviceBusyError as error:
+        error.name_option("--wait")
+        raise
 
 
 def seconds(text: str) -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_edgedevice import __version__
-from pytest_edgedevice.cli.arguments import FINE, MISUSED, WRONG
+from pytest_edgedevice.cli.arguments import FINE, MISUSED, WRONG, waiting
 from pytest_edgedevice.cli.conforming_app import app_held
 from pytest_edgedevice.cli.text import printable, printable_lines, row
 from pytest_edgedevice.conformance import CHECKS, Bench, CommandAgent, Model, TcpAgent, try_all
@@ -79,7 +79,8 @@ def _agent(
     """The agent that is meant, which can be started or reached."""
     agent: Agent
     if len(arguments) == 1 and arguments[0].startswith("ios:"):
-        return held.enter_context(app_held(arguments[0], timeout_s=timeout_s, wait_s=wait_s))
+        with waiting():
+            return held.enter_context(app_held(arguments[0], timeout_s=timeout_s, wait_s=wait_s))
     if len(arguments) == 1 and PORT.fullmatch(arguments[0]):
         agent = TcpAgent(*_address(arguments[0]), timeout_s=timeout_s)
         hint = "start the agent first"

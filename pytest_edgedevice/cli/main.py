@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice import __version__
-from pytest_edgedevice.cli.arguments import WRONG
+from pytest_edgedevice.cli.arguments import WRONG, waiting
 from pytest_edgedevice.cli.commands import COMMANDS
 from pytest_edgedevice.cli.text import printable_lines
 from pytest_edgedevice.errors import EdgeDeviceError, InfraError
@@ -52,7 +52,8 @@ def _run(options: argparse.Namespace) -> int:
             f"Windows hosts cannot drive devices in version {__version__}",
             hint="run it on Linux, or in WSL 2",
         )
-    return command.run(options)
+    with waiting():
+        return command.run(options)
 
 
 def _on_windows() -> bool:

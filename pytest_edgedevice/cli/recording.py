@@ -14,7 +14,7 @@ import numpy as np
 from pytest_edgedevice.cli.recording_local import LocalModel, look_at
 from pytest_edgedevice.cli.text import printable
 from pytest_edgedevice.device.loading import model_file
-from pytest_edgedevice.errors import DeviceBusyError, UsageError
+from pytest_edgedevice.errors import UsageError
 from pytest_edgedevice.goldens import Recorded, Wishes, record
 from pytest_edgedevice.goldens.matching import SHORT
 from pytest_edgedevice.goldens.servers.opening import open_server
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pytest_edgedevice.values import Array, ModelInfo
 
 SCHEMA = 1
-BUSY = "wait longer with --wait SECONDS, or see who holds what: edgedevice list"
 
 
 def record_golden(options: argparse.Namespace) -> None:
@@ -127,12 +126,9 @@ def _this_machine(wait_s: float) -> Device:
     """Shared: outputs are the same whoever else computes here."""
     tell = partial(print, file=sys.stderr, flush=True)
     holder = Holder.here(test="edgedevice record")
-    try:
-        return open_device(
-            "local", wait_s=wait_s, shared=True, holder=holder, on_wait=lambda what: tell(printable(str(what)))
-        )
-    except DeviceBusyError as error:
-        raise DeviceBusyError(error.message, hint=BUSY) from None
+    return open_device(
+        "local", wait_s=wait_s, shared=True, holder=holder, on_wait=lambda what: tell(printable(str(what)))
+    )
 
 
 def _print(recorded: Recorded, models: list[ModelInfo]) -> None:

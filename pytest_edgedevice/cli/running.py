@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice import __version__
+from pytest_edgedevice.cli.arguments import waiting
 from pytest_edgedevice.cli.running_inputs import read_inputs
 from pytest_edgedevice.cli.running_sweep import CORE_ML_MODELS, Row, Wishes, sweep
 from pytest_edgedevice.cli.running_table import heading, layout, legend, lines
 from pytest_edgedevice.cli.text import printable, printable_lines
 from pytest_edgedevice.cli.transfers import Transfers
 from pytest_edgedevice.device.loading import model_file
-from pytest_edgedevice.errors import DeviceBusyError, EdgeDeviceError
+from pytest_edgedevice.errors import EdgeDeviceError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.leases import Holder
 from pytest_edgedevice.opening import Catalog, open_device
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import argparse
 
 SCHEMA = 1
-BUSY = "wait longer with --wait SECONDS, or see who holds what: edgedevice list"
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ def _sweep(one: _Swept, path: Path, wishes: Wishes, *, catalog: Catalog, wait_s:
             print(printable(str(text)), file=sys.stderr, flush=True)
 
     say(f"opening {one.spec}")
-    try:
+    with waiting():
         device = open_device(
             one.spec,
             wait_s=wait_s,
@@ -94,8 +94,6 @@ def _sweep(one: _Swept, path: Path, wishes: Wishes, *, catalog: Catalog, wait_s:
             on_pause=tell,
             on_progress=Transfers(),
         )
-    except DeviceBusyError as error:
-        raise DeviceBusyError(error.message, hint=BUSY) from None
     try:
         with device:
             for row in sweep(device, path, wishes, begins=lambda what: say(f"running {what}")):

@@ -182,7 +182,7 @@ class _Acquisition:
     def _busy(self, holder: Holder | None, *, place: int) -> DeviceBusyError:
         waited_s = time.monotonic() - self._started
         held = f"held by {holder}{self._and_more()}" if holder else "wanted by others who came first"
-        hint = "wait longer with --edge-wait SECONDS, or see who holds what: edgedevice list"
+        hint = "wait longer with wait_s=SECONDS, or see who holds what: edgedevice list"
         if holder and (holder.pid, holder.host) == (os.getpid(), socket.gethostname()):
             hint = "that is this process: close the device that it opened before"
         waited = f"; waited {duration(waited_s)}, place {place} in line" if place else ""

@@ -193,8 +193,9 @@ def _open(item: pytest.Item, spec: str, holding: Holding) -> DeviceLike:
             if settings.named or settings.ci or not known.parse(spec).is_pool:
                 raise
             pytest.skip(f"{error.message} (not named on the command line, and this is not CI)")
-        except DeviceBusyError:
+        except DeviceBusyError as error:
             holding.in_vain = wish
+            error.name_option("--edge-wait")
             raise
         except DEVICE_FAULTS:
             _note_quarantines(item, spec)

@@ -48,7 +48,7 @@ def take(session: Session, record: bytes, *, wait_s: float, on_wait: Callable[[s
         if waited_s >= wait_s:
             raise DeviceBusyError(
                 f"{session} is held by {holder} through another adb server or host; waited {waited_s:.0f} s",
-                hint="wait longer with --edge-wait SECONDS, or use another device",
+                hint="wait longer with wait_s=SECONDS, or use another device",
             )
         if on_wait is not None and waited_s - told_s >= NEWS_S:
             told_s = waited_s

@@ -178,7 +178,7 @@ def test_who_waits_too_long_is_told_how_to_wait_longer(
 ) -> None:
     def busy(*_: object, shared: bool, **__: object) -> None:
         assert shared
-        raise DeviceBusyError("device 'local' is held", hint="--edge-wait")
+        raise DeviceBusyError("device 'local' is held", hint="wait longer with wait_s=SECONDS")
 
     monkeypatch.setattr(command, "open_device", busy)
     error = recorded("golden", "--from", FLOAT, "--inputs", "images.npy", code=1)

@@ -51,7 +51,7 @@ def test_the_refusal_names_the_holder(held: Lease) -> None:
     assert caught.value.message == (
         "the device 'phone' is held by ada (pid 12 on lab1), test tests/test_x.py::test_y, for 0 s"
     )
-    assert "--edge-wait" in caught.value.hint
+    assert "wait longer with wait_s=SECONDS" in caught.value.hint
     assert pickle.loads(pickle.dumps(caught.value)).message == caught.value.message
 
 
