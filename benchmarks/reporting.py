@@ -1,6 +1,6 @@
 """What reporting costs a run of 500 trivial device tests: records, history and a file of them, against none.
 
-python -m benchmarks.reporting [--rounds 3]
+python -m benchmarks.reporting [--rounds 9]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CACHED = {name: value for name, value in os.environ.items() if name != "PYTHONDO
 
 def main() -> bool:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_it.py").write_text(SOURCE, encoding="utf-8")

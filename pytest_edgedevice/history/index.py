@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pytest_edgedevice.errors import InfraError, UsageError
 from pytest_edgedevice.history.journal import JOURNAL, run_of
-from pytest_edgedevice.history.points import MOST_THREADS, POINT, VERSION, add_line, begin_anew
+from pytest_edgedevice.history.points import MOST_THREADS, POINT, VERSION, add_lines, begin_anew
 from pytest_edgedevice.records.lines import without_waiting
 from pytest_edgedevice.records.shape import record_of
 
@@ -176,10 +176,8 @@ class History:
             if index.execute("PRAGMA user_version").fetchone() != (VERSION,) or not self._follows(index, size):
                 begin_anew(index, self._ends(0))
             start = index.execute("SELECT bytes FROM state").fetchone()[0]
-            end = start
-            for at, line in self._lines(start):
-                end = at + len(line)
-                add_line(index, line, at, end)
+            add_lines(index, self._lines(start))
+            end = self._journal.tell()
             index.execute("UPDATE state SET bytes = ?, ends = ?", (end, self._ends(end)))
             index.execute("COMMIT")
         except BaseException:
@@ -205,11 +203,12 @@ class History:
         return hashlib.sha256(first + self._journal.read(min(END_BYTES, size))).hexdigest()
 
     def _lines(self, start: int) -> Iterator[tuple[int, bytes]]:
-        """Whole lines from a place on; one that is being written has no end yet."""
+        """Whole lines from a place on, after which the journal stands; one that is being written has no end yet."""
         self._journal.seek(start)
         at = start
         for line in self._journal:
             if not line.endswith(b"\n"):
+                self._journal.seek(at)
                 return
             yield at, line
             at += len(line)

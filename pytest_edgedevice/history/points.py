@@ -1,8 +1,8 @@
-"""What the index of the history holds, and how a line of the journal gets there."""
+"""What the index of the history holds, and how lines of the journal get there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.history.cells import cell_of, found_in, machine_of
 from pytest_edgedevice.history.journal import run_of
@@ -10,7 +10,7 @@ from pytest_edgedevice.records.shape import record_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_edgedevice.records import Record
 
@@ -18,6 +18,8 @@ VERSION = 1
 MOST_THREADS = 1 << 31
 RUN = ("number INTEGER PRIMARY KEY", "id TEXT UNIQUE", "time TEXT", "commit_id TEXT", "records INTEGER",
        "begins INTEGER", "ends INTEGER")  # fmt: skip
+RECORDS, ENDS = 4, 6
+"""Places in ``RUN``."""
 POINT = ("time", "model", "variant", "device", "machine", "delegate", "threads", "engine", "metric", "value", "unit",
          "better", "verdict")  # fmt: skip
 TABLES = (
@@ -45,34 +47,42 @@ def begin_anew(index: sqlite3.Connection, ends: str) -> None:
     index.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def add_line(index: sqlite3.Connection, line: bytes, begins: int, ends: int) -> None:
-    """Add a line of the journal; one that is torn, of another schema or of no run is left out.
+def add_lines(index: sqlite3.Connection, lines: Iterable[tuple[int, bytes]]) -> None:
+    """Add lines of the journal; what is torn, of another schema or of no run is left out.
 
     Args:
         index: The database.
-        line: With its end.
-        begins: Where it lies, bytes.
-        ends: Where the next one begins.
+        lines: Where each begins, bytes, and the line with its end.
     """
-    try:
-        record = record_of(line.decode())
-    except ValueError:
-        return
-    run = run_of(record)
-    if not run:
-        return
-    known = index.execute("SELECT number FROM runs WHERE id = ?", (_text(run),)).fetchone()
-    if known is None:
-        commit = str(record["run"].get("commit", ""))
-        values = (*map(_text, (run, str(record.get("time", "")), commit)), begins, ends)
-        number = index.execute(
-            "INSERT INTO runs (id, time, commit_id, records, begins, ends) VALUES (?, ?, ?, 1, ?, ?)", values
-        ).lastrowid
-    else:
-        number = known[0]
-        index.execute("UPDATE runs SET records = records + 1, ends = ? WHERE number = ?", (ends, number))
-    rows = [(number, *row) for row in _points(record)]
-    index.executemany(f"INSERT INTO points VALUES (?{', ?' * len(POINT)})", rows)  # noqa: S608 - question marks
+    runs = {row[1]: list(row) for row in index.execute("SELECT * FROM runs")}
+    touched: dict[str, list[Any]] = {}
+    index.executemany(
+        f"INSERT INTO points VALUES (?{', ?' * len(POINT)})",  # noqa: S608 - question marks
+        _rows(lines, runs, touched),
+    )
+    index.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", touched.values())
+
+
+def _rows(
+    lines: Iterable[tuple[int, bytes]], runs: dict[str, list[Any]], touched: dict[str, list[Any]]
+) -> Iterator[tuple[str | int | float, ...]]:
+    """The measurements of each line with the number of its run, which is noted, too."""
+    for begins, line in lines:
+        try:
+            record = record_of(line.decode())
+        except ValueError:
+            continue
+        id_ = _text(run_of(record))
+        if not id_:
+            continue
+        if id_ not in runs:
+            commit = str(record["run"].get("commit", ""))
+            runs[id_] = [len(runs) + 1, id_, _text(str(record.get("time", ""))), _text(commit), 0, begins, begins]
+        run = touched[id_] = runs[id_]
+        run[RECORDS] += 1
+        run[ENDS] = begins + len(line)
+        for point in _points(record):
+            yield (run[0], *point)
 
 
 def _points(record: Record) -> Iterator[Sequence[str | int | float]]:

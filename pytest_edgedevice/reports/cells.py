@@ -60,7 +60,8 @@ def identity_of(record: Record) -> dict[str, str]:
 
 def clean(value: Any) -> str:
     """Names come from files and devices: nothing in them may steer the terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in str(value))[:MOST_NAME_CHARS]
+    text = str(value)[:MOST_NAME_CHARS]
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def time_text(value: Any) -> str:
