@@ -255,12 +255,24 @@ class AgentClient:
         """
         if not self.dead:
             with contextlib.suppress(EdgeDeviceError):
-                self.request("bye", {"wipe": True} if wipe else None, timeout_s=CLOSE_S)
+                self.leave(wipe=wipe)
+        self.kill()
+
+    def leave(self, *, wipe: bool = False) -> None:
+        """The same, of an agent that must have answered.
+
+        Raises:
+            InfraError: It did not; it is ended all the same.
+        """
+        try:
+            self.request("bye", {"wipe": True} if wipe else None, timeout_s=CLOSE_S)
+            with contextlib.suppress(EdgeDeviceError):
                 if self._words.app:  # one that turns a second client away would take the next for that
                     self._process.stream.receive_into(memoryview(bytearray(1)), timeout_s=APP_CLOSE_S)
                 else:
                     self._process.wait(timeout_s=CLOSE_S)
-        self.kill()
+        finally:
+            self.kill()
 
     def kill(self) -> None:
         """End the process at once; idempotent."""
