@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import DelegateError, InputError, MissingExtraError, ModelError
 from pytest_edgedevice.runners.agents import AgentRunner
 from pytest_edgedevice.transports.local import LocalTransport
+from tests.peers.forked_agents import forked_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,29 +32,34 @@ ROW = np.array([[1, 2, 3, 4], [-5, 6, 0, 8]], np.float32)
 
 
 def opened(engine: str, folder: Path) -> Device:
-    python = ""
+    return Device(LocalTransport(base=folder, python=python(engine)), name="desk", runner=AgentRunner(engine=engine))
+
+
+def python(engine: str) -> str:
     if engine == "tflite":
         assert TFLITE_PYTHON.exists(), f"{TFLITE_PYTHON} is missing: run ./tests/run, which makes it"
-        python = str(TFLITE_PYTHON)
-    return Device(LocalTransport(base=folder, python=python), name="desk", runner=AgentRunner(engine=engine))
-
-
-@pytest.fixture(scope="module", params=["litert", pytest.param("tflite", marks=pytest.mark.tflite)])
-def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
-    with opened(request.param, tmp_path_factory.mktemp("device")) as desk:
-        yield desk
+        return str(TFLITE_PYTHON)
+    return sys.executable
 
 
 @pytest.fixture(scope="module")
 def litert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
-    with opened("litert", tmp_path_factory.mktemp("device")) as desk:
+    folder = tmp_path_factory.mktemp("device")
+    with forked_agents(folder, python("litert")), opened("litert", folder) as desk:
         yield desk
 
 
 @pytest.fixture(scope="module")
 def tflite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
-    with opened("tflite", tmp_path_factory.mktemp("device")) as desk:
+    folder = tmp_path_factory.mktemp("device")
+    with forked_agents(folder, python("tflite")), opened("tflite", folder) as desk:
         yield desk
+
+
+@pytest.fixture(params=["litert", pytest.param("tflite", marks=pytest.mark.tflite)])
+def device(request: pytest.FixtureRequest) -> Device:
+    desk: Device = request.getfixturevalue(request.param)
+    return desk
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +77,13 @@ def two_inputs(litert: Device) -> Iterator[LoadedModel]:
 def outputs(device: Device, name: str, inputs: Any, **options: Any) -> dict[str, Any]:
     with device.load(TINY / f"{name}.tflite", **options) as model:
         return dict(model.run(inputs).outputs)
+
+
+@pytest.mark.tflite
+def test_an_agent_with_tflite_starts_from_nothing(tmp_path: Path) -> None:
+    """As with LiteRT; those of the other tests are forked."""
+    with opened("tflite", tmp_path) as desk:
+        assert np.array_equal(outputs(desk, "two_outputs", ROW)["negated"], -ROW)
 
 
 @pytest.mark.tflite
