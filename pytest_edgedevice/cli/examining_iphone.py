@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.cli.checks.finding import Finding, Status
 from pytest_edgedevice.cli.state import Use
-from pytest_edgedevice.errors import ConfigError, EdgeDeviceError
+from pytest_edgedevice.errors import EdgeDeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,11 +28,9 @@ def examine_iphone(name: str, spec: DeviceSpec, entry: DeviceEntry | None) -> It
         spec: How it is reached.
         entry: Its table in the device file, if it has one.
     """
-    from pytest_edgedevice.opening.iphones import check
     from pytest_edgedevice.transports.usbmux.transport import UsbmuxTransport
 
     try:
-        check(entry)
         with UsbmuxTransport(spec.address) as link:
             facts = link.facts()
             yield Finding("connection", "ok", f"{name} is attached over {facts['link']} and is {link.identity()}")
@@ -41,8 +39,6 @@ def examine_iphone(name: str, spec: DeviceSpec, entry: DeviceEntry | None) -> It
             told = link.conditions()
             yield Finding("conditions", "ok", _shown(told, tuple(told)) or "it tells none")
             yield _app(name, link, entry, Use.of(link.identity()))
-    except ConfigError as error:
-        yield _wrong("device file", error)
     except EdgeDeviceError as error:
         yield _wrong("connection", error)
 

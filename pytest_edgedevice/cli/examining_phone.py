@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_edgedevice.cli.checks.finding import Finding
 from pytest_edgedevice.cli.state import Use
-from pytest_edgedevice.errors import ConfigError, DeviceBusyError, EdgeDeviceError
+from pytest_edgedevice.errors import DeviceBusyError, EdgeDeviceError
 from pytest_edgedevice.inventory.known import remember
 from pytest_edgedevice.leases import Holder
 from pytest_edgedevice.leases.holder import to_record
@@ -31,12 +31,10 @@ def examine_phone(name: str, spec: DeviceSpec, entry: DeviceEntry | None) -> Ite
         spec: How it is reached.
         entry: Its table in the device file, if it has one.
     """
-    from pytest_edgedevice.opening.phones import check
     from pytest_edgedevice.transports.adb.transport import AdbTransport
 
     base = (entry.folder or "") if entry else ""
     try:
-        check(entry)
         with AdbTransport(spec.address, base=base) as link:
             identity = link.identity()
             remember(f"adb:{link.serial}", identity)
@@ -47,8 +45,6 @@ def examine_phone(name: str, spec: DeviceSpec, entry: DeviceEntry | None) -> Ite
             told = link.conditions()
             yield Finding("conditions", "ok", _shown(told, tuple(told)) or "it tells none")
             yield _runner(name, link, entry, Use.of(identity), identity)
-    except ConfigError as error:
-        yield Finding("device file", "wrong", "; ".join(error.message.splitlines()), error.hint)
     except EdgeDeviceError as error:
         yield Finding("connection", "wrong", "; ".join(error.message.splitlines()), error.hint)
 

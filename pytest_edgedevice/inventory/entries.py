@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.errors import SpecError
+from pytest_edgedevice.inventory.phones import PhoneReader
 from pytest_edgedevice.inventory.running import KEYS as RUNNING_KEYS
 from pytest_edgedevice.inventory.running import Running, RunningReader
 from pytest_edgedevice.inventory.tables import TableReader, kind_of
@@ -102,7 +103,7 @@ class EntryReader(TableReader):
         if twice := sorted(set(tags) & set(facts)):
             self._fail(f"{twice[0]!r} is both a tag and a fact", "keep one of them: a tag is a fact that is true")
         spec = self._spec()
-        return DeviceEntry(
+        entry = DeviceEntry(
             self._name,
             spec,
             tags=tags,
@@ -116,6 +117,8 @@ class EntryReader(TableReader):
             running=RunningReader(self._where, self._table, base=self._base, kind=spec.kind).read(),
             rules=rules_of(f"{self._where[:-1]}.validity]", self._table, self._rules),
         )
+        PhoneReader(self._where, self._table).check(spec.kind)
+        return entry
 
     def _check_name(self) -> None:
         if not _DEVICE_NAME.fullmatch(self._name):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.errors import ConfigError
 from pytest_edgedevice.opening.links import SLACK_S, asked, asked_together
 from pytest_edgedevice.spec import DeviceSpec
 from pytest_edgedevice.transports.usbmux import states
@@ -41,35 +40,10 @@ def reached(spec: DeviceSpec, entry: DeviceEntry | None = None) -> Candidate:
         MissingExtraError: pymobiledevice3 is not installed.
         DeviceNotFoundError: usbmuxd lists no such phone; the message says what it lists.
         TransportError: It cannot be used, and why; or there is no usbmuxd.
-        ConfigError: Its table asks for what cannot be had on an iPhone.
     """
     from pytest_edgedevice.transports.usbmux.transport import UsbmuxTransport  # with asyncio, which takes its time
 
-    check(entry)
     return asked(spec, entry, lambda: UsbmuxTransport(spec.address, connect_timeout_s=CONNECT_S))
-
-
-def check(entry: DeviceEntry | None) -> None:
-    """Refuse what an iPhone's table asks for in vain.
-
-    Raises:
-        ConfigError: It cannot be had there.
-    """
-    if entry is None:
-        return
-    running = entry.running
-    if running.runner not in {"", "app"}:
-        raise ConfigError(
-            f"device {entry.name!r} is to run models by {running.runner!r}, and an iPhone runs nothing but apps",
-            hint='leave "runner" out, or write runner = "app"; the app is your own, and speaks the agents\' protocol',
-        )
-    wanted = {"folder": entry.folder, "python": entry.python, "cache_mb": entry.cache_mb, "agent": running.agent,
-              "runtime": running.runtime, "environment": running.environment}  # fmt: skip
-    if given := [key for key, value in wanted.items() if value]:
-        raise ConfigError(
-            f"device {entry.name!r} has {given[0]!r}, which means nothing to an app on an iPhone",
-            hint=f'leave "{given[0]}" out; what an app is told: port, start, bundle, start_timeout_s',
-        )
 
 
 def pool(entries: Sequence[DeviceEntry], reach: Reach, *, start: bool = True) -> list[Candidate]:

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.errors import ConfigError, DeviceNotFoundError, EdgeDeviceError
+from pytest_edgedevice.errors import DeviceNotFoundError, EdgeDeviceError
 from pytest_edgedevice.opening.links import SLACK_S, asked, asked_together
 from pytest_edgedevice.spec import DeviceSpec
 from pytest_edgedevice.transports.adb.attached import attached, on_network, remedy
@@ -44,31 +44,11 @@ def reached(spec: DeviceSpec, entry: DeviceEntry | None = None) -> Candidate:
         MissingExtraError: adbutils is not installed.
         DeviceNotFoundError: The adb server lists no such phone; the message says what it lists.
         TransportError: It is in a state in which it cannot be used, and the remedy; or there is no adb server.
-        ConfigError: Its table asks for what cannot be had over adb.
     """
     from pytest_edgedevice.transports.adb.transport import AdbTransport
 
-    check(entry)
     base = (entry.folder or "") if entry else ""
     return asked(spec, entry, lambda: AdbTransport(spec.address, base=base, connect_timeout_s=CONNECT_S))
-
-
-def check(entry: DeviceEntry | None) -> None:
-    """Refuse what a phone's table asks for in vain.
-
-    Raises:
-        ConfigError: It cannot be had over adb.
-    """
-    if entry and (entry.python or entry.running.runner == "python"):
-        raise ConfigError(
-            f"device {entry.name!r} is to run models by Python, which is for local devices and boards over SSH",
-            hint='leave "python" out: the native agent needs none; or reach the device over SSH',
-        )
-    if entry and entry.cache_mb:  # a name more for a file is what Android's shell user may not make
-        raise ConfigError(
-            f"device {entry.name!r} is to keep models between sessions, and nothing stays on a phone",
-            hint='leave "cache_mb" out: it is for local devices and boards over SSH',
-        )
 
 
 def pool(entries: Sequence[DeviceEntry], reach: Reach, *, start: bool = True) -> list[Candidate]:

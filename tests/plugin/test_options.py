@@ -129,7 +129,11 @@ def test_a_bad_spec_is_told_once_with_workers(pytester: pytest.Pytester, workers
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [("devices = [", "is no valid TOML"), ('[devices.nas]\nspec = "local"\nfold = "x"', "unknown key 'fold'")],
+    [
+        ("devices = [", "is no valid TOML"),
+        ('[devices.nas]\nspec = "local"\nfold = "x"', "unknown key 'fold'"),
+        ('[devices.red]\nspec = "ios:X"\nfolder = "/x"', "has 'folder', which means nothing to an app"),
+    ],
 )
 def test_a_malformed_device_file_is_told_once(pytester: pytest.Pytester, content: str, text: str) -> None:
     (pytester.path / "edgedevice.toml").write_text(content)

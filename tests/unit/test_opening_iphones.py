@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_edgedevice.errors import (
-    ConfigError,
     DeviceNotFoundError,
     InfraError,
     MissingExtraError,
@@ -135,25 +134,6 @@ def test_any_other_expression_asks_nobody_where_no_usbmuxd_runs(bench: Bench) ->
 def test_any_other_expression_finds_those_that_fit(bench: Bench) -> None:
     bench.attached = [ONE]
     assert bench.found('npu=="ANE"') == [f"ios:{ONE}"]
-
-
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        ('runner = "native"', "is to run models by 'native', and an iPhone runs nothing but apps"),
-        ('runner = "command"\nprogram = "x"', "is to run models by 'command'"),
-        ('folder = "/x"', "has 'folder', which means nothing to an app on an iPhone"),
-        ('python = "python3"', "has 'python', which"),
-        ("cache_mb = 1", "has 'cache_mb', which"),
-        ('agent = "x"', "has 'agent', which"),
-        ('environment = { A = "b" }', "has 'environment', which"),
-    ],
-)
-def test_what_an_app_cannot_have_is_refused(bench: Bench, line: str, text: str) -> None:
-    entry = bench.catalog(f'[devices.red]\nspec = "ios:{ONE}"\n{line}\n').inventory.devices["red"]
-    with pytest.raises(ConfigError) as raised:
-        iphones.reached(entry.spec, entry)
-    assert f"device 'red' {text}" in raised.value.message
 
 
 def test_models_run_in_the_app(bench: Bench) -> None:

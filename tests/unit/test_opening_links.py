@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.errors import ConfigError, MissingExtraError, TransportError
+from pytest_edgedevice.errors import MissingExtraError, TransportError
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog
 from pytest_edgedevice.opening.links import KeptLink, asked
@@ -35,22 +35,6 @@ if TYPE_CHECKING:
 )
 def test_links_over_a_network_are_told_from_usb(serial: str, networked: bool) -> None:
     assert on_network(serial) is networked
-
-
-@pytest.mark.parametrize("line", ['python = "/usr/bin/python3"', 'runner = "python"'])
-def test_python_cannot_be_asked_of_a_phone(tmp_path: Path, line: str) -> None:
-    (tmp_path / "edgedevice.toml").write_text(f'[devices.phone]\nspec = "adb:R5"\n{line}\n')
-    catalog = Catalog(load_inventory(tmp_path))
-    with pytest.raises(ConfigError, match="device 'phone' is to run models by Python"):
-        catalog.candidates(catalog.parse("phone"))
-
-
-def test_models_cannot_be_asked_to_stay_on_a_phone(tmp_path: Path) -> None:
-    (tmp_path / "edgedevice.toml").write_text('[devices.phone]\nspec = "adb:R5"\ncache_mb = 500\n')
-    catalog = Catalog(load_inventory(tmp_path))
-    with pytest.raises(ConfigError, match="nothing stays on a phone") as raised:
-        catalog.candidates(catalog.parse("phone"))
-    assert "cache_mb" in raised.value.hint
 
 
 def test_without_adbutils_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -188,13 +188,6 @@ def test_developer_mode_is_wanted_only_where_something_starts_the_app(
     assert examined("red")["developer mode"][0] == status
 
 
-def test_a_table_that_makes_no_sense_for_an_iphone_is_a_finding(
-    phone: Phone, device_file: Path, examined: Findings
-) -> None:
-    named(device_file, 'folder = "/x"')
-    assert examined("red")["device file"][1] == "device 'red' has 'folder', which means nothing to an app on an iPhone"
-
-
 def test_an_iphone_that_is_held_is_not_disturbed(phone: Phone, examined: Findings) -> None:
     with acquire(identity(UDID), holder=ADA, wait_s=0):
         assert examined()["app"][1].startswith(f"not tried: ios:{UDID} is held by ada")
