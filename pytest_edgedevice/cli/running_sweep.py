@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_edgedevice.agent.engines.coreml_here import DELEGATES as OF_CORE_ML
 from pytest_edgedevice.cli.running_error import Deviation, deviation
 from pytest_edgedevice.cli.running_inputs import random_inputs
 from pytest_edgedevice.errors import (
@@ -20,6 +21,7 @@ from pytest_edgedevice.errors import (
     ModelError,
     ProtocolError,
 )
+from pytest_edgedevice.runners.requested import ALSO_CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,10 +33,10 @@ if TYPE_CHECKING:
 
 REFERENCE = "cpu"
 ALL = (REFERENCE, "default", "xnnpack", "gpu", "npu", "nnapi", "reference")
-CORE_ML = ("cpu_only", "cpu_and_gpu", "cpu_and_ne", "all")
-"""All of Core ML's, the reference first."""
+CORE_ML = tuple(name for name in OF_CORE_ML if name not in ALSO_CALLED)
+"""All of Core ML's, the reference first, each by one name."""
 CORE_ML_MODELS = frozenset({".mlmodel", ".mlmodelc", ".mlpackage"})
-WITHOUT_THREADS = frozenset({"gpu", "npu", "coreml", *CORE_ML})
+WITHOUT_THREADS = frozenset({"gpu", "npu", *OF_CORE_ML})
 LEAST_S, MOST_S = 10.0, 600.0
 WATCH_S = 0.5
 MOST_FAULTS = 2
