@@ -48,7 +48,6 @@ FORKER = textwrap.dedent("""
                 os.dup2(descriptors[number], number)
             for descriptor in descriptors:
                 os.close(descriptor)
-            os.environ.clear()
             os.environ.update(asked["environment"])
             os._exit(main.main(asked["arguments"]))
         for descriptor in descriptors[:3]:
