@@ -9,7 +9,6 @@ from pytest_edgedevice.blame.asking import Origin
 from pytest_edgedevice.blame.inputs import by_name
 from pytest_edgedevice.blame.investigating import DEADLINE_S, investigate
 from pytest_edgedevice.checks.blamed import Blame, compared
-from pytest_edgedevice.checks.close import compare_run
 
 if TYPE_CHECKING:
     import os
@@ -59,17 +58,10 @@ def find_blame(
     Raises:
         UsageError: Run, reference, tolerance or metric cannot be used.
     """
-    arguments: dict[str, Any] = {
-        "atol": atol,
-        "rtol": rtol,
-        "metric": metric,
-        "at_least": at_least,
-        "at_most": at_most,
-        "preset": preset,
-    }
-    result = compare_run(run, reference, outputs=None, **arguments)
-    if result.passed:
+    found = compared(
+        run, reference, atol=atol, rtol=rtol, metric=metric, at_least=at_least, at_most=at_most, preset=preset
+    )
+    if found.result.passed:
         return None
-    found = compared(run, reference, result, compare_run, arguments)
     origin = Origin(device, Path(path), by_name(inputs, run.model.inputs), options)
     return investigate(found, origin, deadline_s=deadline_s)

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_edgedevice.checks.close import compare_run
 from pytest_edgedevice.checks.numerals import json_ready
 from pytest_edgedevice.values import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_edgedevice.checks.close import CloseResult
 
@@ -109,18 +110,19 @@ def with_blame(message: str, blame: Blame) -> str:
     return "\n".join(own)
 
 
-def compared(
-    run: Run, reference: Any, result: CloseResult, compare: Callable[..., CloseResult], arguments: Mapping[str, Any]
-) -> Compared:
-    """What ``close`` has just compared; see ``Compared``.
+def compared(run: Run, reference: Any, *, outputs: Sequence[str] | str | None = None, **arguments: Any) -> Compared:
+    """Compare a run with references, and keep what it takes to do so again; see ``EdgeCheck.close``.
 
     Args:
         run: The whole run.
         reference: A golden, another run, or output name to reference.
-        result: What was found.
-        compare: Compares a run with references by keyword arguments.
-        arguments: Those of the check, but for the choice of outputs, which is made here.
+        outputs: Those to compare; None for all.
+        arguments: Tolerances and metrics, by their names there.
+
+    Raises:
+        UsageError, GoldenError: As there.
     """
+    result = compare_run(run, reference, outputs=outputs, **arguments)
     whole = reference.outputs if isinstance(reference, Run) else reference
     golden = None if isinstance(whole, Mapping) else reference
     references = whole if golden is None else golden.references
@@ -130,7 +132,7 @@ def compared(
 
     def again(part: Run, theirs: Mapping[str, Any]) -> CloseResult:
         side = theirs if other is None else replace(other, outputs=theirs, samples=part.samples)
-        return compare(part, side, outputs=None, **arguments)
+        return compare_run(part, side, outputs=None, **arguments)
 
     known = {name: references[name] for name in names}
-    return Compared(chosen, known, result, again, arguments=dict(arguments), golden=golden, other=other)
+    return Compared(chosen, known, result, again, arguments=arguments, golden=golden, other=other)

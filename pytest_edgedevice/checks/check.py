@@ -12,7 +12,6 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from pytest_edgedevice.checks import close as closes
 from pytest_edgedevice.checks import close_numbers, close_text, latency_asked, latency_text, limits
 from pytest_edgedevice.checks import latency as latencies
 from pytest_edgedevice.checks.accuracy import AccuracyChecks
@@ -95,19 +94,20 @@ class EdgeCheck(AccuracyChecks, Comparing, StageChecks, VariantChecks, WatchingC
             GoldenError: The golden was recorded for another model.
         """
         __tracebackhide__ = True
-        arguments: dict[str, Any] = {
-            "atol": atol,
-            "rtol": rtol,
-            "metric": metric,
-            "at_least": at_least,
-            "at_most": at_most,
-            "preset": preset,
-        }
-        result = closes.compare_run(run, reference, outputs=outputs, **arguments)
+        found = compared(
+            run,
+            reference,
+            outputs=outputs,
+            atol=atol,
+            rtol=rtol,
+            metric=metric,
+            at_least=at_least,
+            at_most=at_most,
+            preset=preset,
+        )
+        result = found.result
         message, numbers = self._looked_into(
-            compared(run, reference, result, closes.compare_run, arguments),
-            close_text.failure_text(result),
-            close_numbers.evidence_numbers(result),
+            found, close_text.failure_text(result), close_numbers.evidence_numbers(result)
         )
         self._settle(
             "close",

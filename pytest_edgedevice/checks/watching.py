@@ -47,9 +47,8 @@ class WatchingChecks(Settling):
         __tracebackhide__ = True
         limit = budgets.limit_of("max_mb", max_mb)
         budgets.check_of(of)
-        check_loaded(model, "resources")
-        found = model.resources(inputs, seconds=seconds)
-        budget = budgets.memory_budget(found, limit, of=of, void=budgets.void_of(found, allow_emulated=allow_emulated))
+        found, void = _watched(model, inputs, seconds=seconds, allow_emulated=allow_emulated)
+        budget = budgets.memory_budget(found, limit, of=of, void=void)
         return self._cost("memory", model, found, budget, budgets_text.memory_details(found))
 
     def cpu_load(
@@ -76,9 +75,8 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_percent", max_percent)
-        check_loaded(model, "resources")
-        found = model.resources(inputs, seconds=seconds)
-        budget = budgets.cpu_budget(found, limit, void=budgets.void_of(found, allow_emulated=allow_emulated))
+        found, void = _watched(model, inputs, seconds=seconds, allow_emulated=allow_emulated)
+        budget = budgets.cpu_budget(found, limit, void=void)
         return self._cost("cpu_load", model, found, budget, budgets_text.cpu_details(found))
 
     def energy(
@@ -105,9 +103,8 @@ class WatchingChecks(Settling):
         """
         __tracebackhide__ = True
         limit = budgets.limit_of("max_mj", max_mj)
-        check_loaded(model, "resources")
-        found = model.resources(inputs, seconds=seconds)
-        budget = budgets.energy_budget(found, limit, void=budgets.void_of(found, allow_emulated=allow_emulated))
+        found, void = _watched(model, inputs, seconds=seconds, allow_emulated=allow_emulated)
+        budget = budgets.energy_budget(found, limit, void=void)
         return self._cost("energy", model, found, budget, budgets_text.energy_details(found))
 
     def load_time(self, model: Watchable, *, max_ms: float, allow_emulated: bool = False) -> float:
@@ -201,6 +198,14 @@ class WatchingChecks(Settling):
         text = budgets_text.budget_text(model, budget, details, met=met)
         self._settle(check, budget.verdict, text, budgets.resource_numbers(budget, found), subject=_subject(model))
         return found
+
+
+def _watched(model: Watchable, inputs: Any, *, seconds: float, allow_emulated: bool) -> tuple[Resources, str]:
+    """What a model takes of its device, and why that counts for nothing; mostly empty."""
+    __tracebackhide__ = True
+    check_loaded(model, "resources")
+    found = model.resources(inputs, seconds=seconds)
+    return found, budgets.void_of(found, allow_emulated=allow_emulated)
 
 
 def _subject(model: ModelLike) -> Subject:

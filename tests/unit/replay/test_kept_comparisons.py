@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.checks.blamed import compared
-from pytest_edgedevice.checks.close import compare_run
 from pytest_edgedevice.checks.close_text import failure_text
 from pytest_edgedevice.cli.main import main
 from pytest_edgedevice.errors import InfraError, UsageError
@@ -47,8 +46,7 @@ def found_of(outputs: Any = None, reference: Any = None, **arguments: Any) -> Co
     outputs = {"y": DEVICE} if outputs is None else outputs
     run = Run(outputs, 10, (1,) * 10, INFO, PLACEMENT, "pixel")
     reference = {"y": REFERENCE} if reference is None else reference
-    result = compare_run(run, reference, outputs=None, **arguments)
-    return compared(run, reference, result, compare_run, arguments)
+    return compared(run, reference, **arguments)
 
 
 def kept(tmp_path: Path, found: Compared, **more: Any) -> Path:
