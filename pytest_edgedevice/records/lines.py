@@ -23,6 +23,8 @@ MOST_LINE_BYTES = 16 << 20
 """A million timed runs, packed, are 3 MB of it."""
 MOST_FAULTS = 1000
 """A crash tears one line of a file; one with more than this is none of records."""
+MOST_BLANKS = 1_000_000
+"""Nothing that writes records leaves blank lines; to look at 500 MiB of them would take minutes."""
 _encoded = json.JSONEncoder(allow_nan=False).encode
 
 
@@ -73,9 +75,17 @@ def read_what_is_there(path: Path) -> Lines:
     """
     records: list[Record] = []
     faults: list[str] = []
+    blanks = 0
     try:
         with open(path, "rb", opener=without_waiting) as file:
             for number, line in enumerate(_lines(file, path), start=1):
+                if line.isspace():
+                    blanks += 1
+                    if blanks > MOST_BLANKS:
+                        raise UsageError(
+                            f"{str(path)!r} is no file of records: more than {MOST_BLANKS:,} of its lines are blank"
+                        )
+                    continue
                 fault = _read(line, records)
                 if fault:
                     faults.append(f"{path}:{number}: {fault}")
@@ -119,13 +129,11 @@ def _bound(size: int, path: Path) -> None:
 
 
 def _read(line: bytes, records: list[Record]) -> str:
-    """Why a line is no record; empty where it was one, or blank."""
+    """Why a line is no record; empty where it was one."""
     if len(line.rstrip(b"\n")) > MOST_LINE_BYTES:
         return f"longer than {MOST_LINE_BYTES >> 20} MiB, too long for a record"
     try:
-        text = line.decode("utf-8")
-        if text.strip():
-            records.append(record_of(text))
+        records.append(record_of(line.decode("utf-8")))
     except UnicodeDecodeError as error:
         return f"not text in UTF-8: {error.reason} at byte {error.start}"
     except ValueError as error:

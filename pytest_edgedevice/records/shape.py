@@ -6,6 +6,7 @@ Older records lack what came later, and newer ones may have more; both are read.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,14 +38,16 @@ def record_of(line: str) -> Record:
         ValueError: It is none; the text says why, to follow the line's place.
     """
     try:
-        told = json.loads(line, parse_constant=_refuse)
+        told = json.loads(line, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("not JSON: nested too deeply") from error
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(told, dict) or told.get("schema") != SCHEMA or isinstance(told["schema"], bool):
         found = told.get("schema") if isinstance(told, dict) else type(told).__name__
-        raise ValueError(f"not a record of schema {SCHEMA}, but {str(found)[:40]}")
+        newer = isinstance(found, int) and found > SCHEMA and not isinstance(found, bool)
+        why = "; a newer pytest-edgedevice wrote it, which reads it too" if newer else ""
+        raise ValueError(f"not a record of schema {SCHEMA}, but {str(found)[:40]}{why}")
     _check(told, NEEDED, "", needed=True)
     _check(told, OPTIONAL, "", needed=False)
     _check(told["device"], DEVICE, "device.", needed=False)
@@ -66,3 +69,11 @@ def _check(told: Mapping[str, Any], shape: Shape, where: str, *, needed: bool) -
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    """A number that can be written again; JSON allows more than a float holds."""
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:20]} is a larger number than a record may have")
+    return number
