@@ -1,16 +1,13 @@
 """Options for what becomes of a comparison: looking for the cause of a failure, keeping both sides, recording the run.
 
-Read together with all others, in ``settings``; imports nothing but pytest.
+Read together with all others, in ``settings``; imports nothing, as every run of pytest pays for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 BLAME_S = 60.0
@@ -22,27 +19,6 @@ INI_KEYS: dict[str, tuple[Literal["linelist", "string", "paths"], str]] = {
     "edge_keep": ("string", "failing, all or none, as --edge-keep"),
     "edge_keep_dir": ("string", "folder for kept tensors, as --edge-keep-dir; relative to the ini file"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceSettings:
-    """What becomes of a comparison.
-
-    Attributes:
-        blame: Whether to look for the cause of a failure.
-        blame_s: How long for each, seconds.
-        keep: ``failing``, ``all`` or ``none``: which comparisons' tensors to write.
-        keep_dir: Folder for them; None for ``.edgedevice/kept`` in the root folder.
-        keep_inputs: Whether to write inputs too.
-        record_run: Records file beside which a recording for ``replay:`` is made; None makes none.
-    """
-
-    blame: bool
-    blame_s: float
-    keep: str
-    keep_dir: Path | None
-    keep_inputs: bool
-    record_run: Path | None
 
 
 def add_options(group: pytest.OptionGroup) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_edgedevice.plugin.evidence_options import BLAME_S, KEPT, SWITCH, EvidenceSettings
+from pytest_edgedevice.plugin.evidence_options import BLAME_S, KEPT, SWITCH
 from pytest_edgedevice.plugin.options import (
     DEFAULT_DEVICE,
     DELEGATES,
@@ -37,6 +37,27 @@ HOLDS = ("session", "test")
 REGRESSIONS = ("warn", "fail", "off")
 HISTORY, HISTORY_RUNS, HISTORY_DAYS = ".edgedevice", 200, 365
 RECORDING_SUFFIX = ".npz"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """What becomes of a comparison.
+
+    Attributes:
+        blame: Whether to look for the cause of a failure.
+        blame_s: How long for each, seconds.
+        keep: ``failing``, ``all`` or ``none``: which comparisons' tensors to write.
+        keep_dir: Folder for them; None for ``.edgedevice/kept`` in the root folder.
+        keep_inputs: Whether to write inputs too.
+        record_run: Records file beside which a recording for ``replay:`` is made; None makes none.
+    """
+
+    blame: bool
+    blame_s: float
+    keep: str
+    keep_dir: Path | None
+    keep_inputs: bool
+    record_run: Path | None
 
 
 @dataclass(frozen=True, slots=True)
