@@ -67,8 +67,8 @@ class Care:
                 break
             if self.tell and (told_s is None or waited_s - told_s >= TELL_EVERY_S):
                 told_s = waited_s
-                so_far = f"{waited_s:.0f} s of at most {self.rules.cool_s:g} s"
-                self.tell(f"{name} is timed when this has passed: {causes(met)} ({so_far})")
+                why = causes(met).replace(" before the run", "")  # a terminal's line is short, and it is now
+                self.tell(f"{name} waits to be timed, {waited_s:.0f} of {self.rules.cool_s:g} s: {why}")
             time.sleep(min(LOOK_EVERY_S, remaining_s))
             waited_s = time.monotonic() - started
         if self.tell and told_s is not None:
