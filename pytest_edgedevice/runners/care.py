@@ -68,7 +68,7 @@ class Care:
             if self.tell and (told_s is None or waited_s - told_s >= TELL_EVERY_S):
                 told_s = waited_s
                 why = causes(met).replace(" before the run", "")  # a terminal's line is short, and it is now
-                self.tell(f"{name} waits to be timed, {waited_s:.0f} of {self.rules.cool_s:g} s: {why}")
+                self.tell(f"{name} waits, {waited_s:.0f} of {self.rules.cool_s:g} s: {why}")
             time.sleep(min(LOOK_EVERY_S, remaining_s))
             waited_s = time.monotonic() - started
         if self.tell and told_s is not None:

@@ -54,7 +54,7 @@ def test_without_a_rule_that_waits_the_device_is_not_even_asked() -> None:
 def test_a_throttled_device_is_waited_for_until_it_has_cooled() -> None:
     said: list[str] = []
     assert Care(tell=said.append).wait(asking(HOT, HOT, COOL), name="pixel", threads=1) == 10
-    assert said == ["pixel waits to be timed, 0 of 120 s: thermal status 'severe': the device was throttled", ""]
+    assert said == ["pixel waits, 0 of 120 s: thermal status 'severe': the device was throttled", ""]
 
 
 def test_why_a_phone_is_waited_for_fits_into_a_hundred_columns() -> None:
@@ -67,9 +67,9 @@ def test_a_long_wait_is_told_of_again() -> None:
     said: list[str] = []
     Care(Rules(cool_s=25), tell=said.append).wait(asking(HOT), name="pixel", threads=1)
     assert [line.partition(":")[0] for line in said] == [
-        "pixel waits to be timed, 0 of 25 s",
-        "pixel waits to be timed, 10 of 25 s",
-        "pixel waits to be timed, 20 of 25 s",
+        "pixel waits, 0 of 25 s",
+        "pixel waits, 10 of 25 s",
+        "pixel waits, 20 of 25 s",
         "",
     ]
 
