@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from scipy.optimize import linear_sum_assignment
 
 from pytest_edgedevice.metrics import boxes
 from pytest_edgedevice.metrics.assignment import best_assignment
@@ -67,7 +67,7 @@ def test_the_best_assignment_is_scipys(seed: int, rows: int, columns: int, coars
     weights = random.random((rows, columns)) * (random.random((rows, columns)) < 0.6)
     weights = np.round(weights * 3) / 3 if coarse else weights
     ours, theirs = best_assignment(weights)
-    best = weights[linear_sum_assignment(-weights)].sum()
+    best = weights[scipy.optimize.linear_sum_assignment(-weights)].sum()
     assert weights[ours, theirs].sum() == pytest.approx(best)
     assert (weights[ours, theirs] > 0).all()
     assert len(set(ours.tolist())) == len(set(theirs.tolist())) == len(ours)

@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from pytest_edgedevice.metrics.comparison import MOST_BLOCKS, _arrangements, chance_of_excess, ratio
 
@@ -19,7 +19,7 @@ from pytest_edgedevice.metrics.comparison import MOST_BLOCKS, _arrangements, cha
 def test_the_chance_is_that_of_scipy(new: int, old: int, seed: int) -> None:
     random = np.random.RandomState(seed)
     one, other = random.random_sample(new) + 1, random.random_sample(old) + 1
-    expected = stats.mannwhitneyu(one, other, alternative="greater", method="exact").pvalue
+    expected = scipy.stats.mannwhitneyu(one, other, alternative="greater", method="exact").pvalue
     assert chance_of_excess(one * 1e6, other * 1e6, factor=1) == pytest.approx(expected)
 
 

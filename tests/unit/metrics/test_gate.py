@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from pytest_edgedevice.metrics.dependence import autocorrelation, inflation
 from pytest_edgedevice.metrics.drift import Drift, _student_tail, drift
@@ -242,7 +242,7 @@ def test_a_small_change_is_none_however_sure_it_is() -> None:
 @given(st.floats(0, 60), st.integers(1, 12))
 @settings(max_examples=60, deadline=None)
 def test_students_tail_is_the_published_one(t: float, half: int) -> None:
-    assert _student_tail(t, 2 * half) == pytest.approx(stats.t.sf(t, 2 * half), rel=1e-6, abs=1e-12)
+    assert _student_tail(t, 2 * half) == pytest.approx(scipy.stats.t.sf(t, 2 * half), rel=1e-6, abs=1e-12)
 
 
 def test_what_is_needed_names_runs_and_the_bound_that_would_pass() -> None:

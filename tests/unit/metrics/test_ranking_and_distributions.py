@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import ndimage, spatial, stats
-from sklearn import metrics as sklearn_metrics
 
 from pytest_edgedevice.metrics import js, kl, masks, ssim, topk
 from pytest_edgedevice.metrics.distributions import js_by_sample, kl_by_sample
@@ -91,8 +90,8 @@ def distributions(draw: st.DrawFn) -> npt.NDArray[np.float64]:
 @given(distributions(), distributions())
 @FEW
 def test_divergences_are_scipys(d: Any, r: Any) -> None:
-    assert kl_by_sample(d, r).tolist() == pytest.approx(stats.entropy(r, d, axis=-1).mean(axis=1), abs=1e-12)
-    distance = spatial.distance.jensenshannon(d, r, axis=-1)
+    assert kl_by_sample(d, r).tolist() == pytest.approx(scipy.stats.entropy(r, d, axis=-1).mean(axis=1), abs=1e-12)
+    distance = scipy.spatial.distance.jensenshannon(d, r, axis=-1)
     assert js_by_sample(d, r).tolist() == pytest.approx((distance**2).mean(axis=1), abs=1e-9)
 
 
@@ -126,6 +125,8 @@ def test_a_device_without_probabilities_is_out_of_every_bound() -> None:
 )
 @FEW
 def test_masks_are_sklearns(d: Any, r: Any) -> None:
+    from sklearn import metrics as sklearn_metrics
+
     found = mask_scores(d, r)
     for at, (ours, theirs) in enumerate(zip(d, r, strict=True)):
         left, right = ours.ravel(), theirs.ravel()
@@ -177,7 +178,7 @@ def test_ssim_is_scikit_images() -> None:
 def test_ssim_is_its_formula_with_scipys_filter() -> None:
     r, d = RANDOM.random((2, 1, 30, 25))
     sides = [d[0], r[0], d[0] ** 2, r[0] ** 2, d[0] * r[0]]
-    m_d, m_r, dd, rr, dr = (ndimage.gaussian_filter(side, 1.5, radius=5)[5:-5, 5:-5] for side in sides)
+    m_d, m_r, dd, rr, dr = (scipy.ndimage.gaussian_filter(side, 1.5, radius=5)[5:-5, 5:-5] for side in sides)
     span = np.ptp(r)
     one, two = (0.01 * span) ** 2, (0.03 * span) ** 2
     above = (2 * m_d * m_r + one) * (2 * (dr - m_d * m_r) + two)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from pytest_edgedevice.metrics.rates import clopper_pearson, samples_needed, t_interval, t_quantile, trials_needed
 
@@ -17,8 +17,8 @@ from pytest_edgedevice.metrics.rates import clopper_pearson, samples_needed, t_i
 def test_bounds_of_rates_are_those_of_scipy(trials: int, share: float, confidence: float) -> None:
     successes = round(share * trials)
     lower, upper = clopper_pearson(successes, trials, confidence)
-    low = stats.beta.ppf(1 - confidence, successes, trials - successes + 1) if successes else 0.0
-    high = stats.beta.ppf(confidence, successes + 1, trials - successes) if successes < trials else 1.0
+    low = scipy.stats.beta.ppf(1 - confidence, successes, trials - successes + 1) if successes else 0.0
+    high = scipy.stats.beta.ppf(confidence, successes + 1, trials - successes) if successes < trials else 1.0
     assert lower == pytest.approx(low, rel=1e-7, abs=1e-12)
     assert upper == pytest.approx(high, rel=1e-7)
 
@@ -27,9 +27,9 @@ def test_bounds_of_rates_are_those_of_scipy(trials: int, share: float, confidenc
 def test_a_bound_of_a_rate_is_where_what_was_seen_becomes_unlikely(successes: int) -> None:
     lower, upper = clopper_pearson(successes, 10, 0.9)
     if successes:
-        assert stats.binom.sf(successes - 1, 10, lower) == pytest.approx(0.1)
+        assert scipy.stats.binom.sf(successes - 1, 10, lower) == pytest.approx(0.1)
     if successes < 10:
-        assert stats.binom.cdf(successes, 10, upper) == pytest.approx(0.1)
+        assert scipy.stats.binom.cdf(successes, 10, upper) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(("successes", "trials", "confidence"), [(0, 0, 0.9), (2, 1, 0.9), (-1, 1, 0.9), (1, 1, 1.0)])
@@ -41,7 +41,7 @@ def test_counts_that_cannot_be_are_refused(successes: int, trials: int, confiden
 @settings(max_examples=40, deadline=None)
 @given(share=st.floats(0.01, 0.9999), freedom=st.integers(1, 1_000_000))
 def test_quantiles_of_t_are_those_of_scipy(share: float, freedom: int) -> None:
-    assert t_quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-6, abs=1e-6)
+    assert t_quantile(share, freedom) == pytest.approx(scipy.stats.t.ppf(share, freedom), rel=1e-6, abs=1e-6)
 
 
 def test_a_share_outside_of_the_distribution_is_refused() -> None:
@@ -51,8 +51,8 @@ def test_a_share_outside_of_the_distribution_is_refused() -> None:
 
 def test_an_interval_of_a_mean_is_that_of_scipy() -> None:
     scores = [0.1, 0.4, 0.35, 0.8, 0.2]
-    found = stats.ttest_1samp(scores, 0).confidence_interval(0.9)  # two-sided at 90 % is one-sided at 95 %
-    mean, deviation = float(stats.tmean(scores)), float(stats.tstd(scores))
+    found = scipy.stats.ttest_1samp(scores, 0).confidence_interval(0.9)  # two-sided at 90 % is one-sided at 95 %
+    mean, deviation = float(scipy.stats.tmean(scores)), float(scipy.stats.tstd(scores))
     assert list(t_interval(mean, deviation, 5, 0.95) or ()) == pytest.approx([found.low, found.high])
 
 

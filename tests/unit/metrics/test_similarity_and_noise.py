@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import spatial, stats
 
 from pytest_edgedevice.metrics import cosine, mse, noise, pearson, psnr, similarity, snr
 from pytest_edgedevice.metrics.metric import digits, told
@@ -35,7 +35,7 @@ def pairs(draw: st.DrawFn) -> Pair:
 def test_cosine_is_scipys(pair: Pair) -> None:
     d, r = (side.ravel() for side in pair)
     if d.any() and r.any():
-        assert similarity.cosine_similarity(*pair) == pytest.approx(1 - spatial.distance.cosine(d, r), abs=1e-12)
+        assert similarity.cosine_similarity(*pair) == pytest.approx(1 - scipy.spatial.distance.cosine(d, r), abs=1e-12)
         assert similarity.norm_ratio(*pair) == pytest.approx(np.linalg.norm(d) / np.linalg.norm(r))
 
 
@@ -44,7 +44,7 @@ def test_cosine_is_scipys(pair: Pair) -> None:
 def test_pearson_is_scipys(pair: Pair) -> None:
     d, r = (side.ravel() for side in pair)
     if d.size > 1 and np.ptp(d) and np.ptp(r):
-        assert similarity.pearson_correlation(*pair) == pytest.approx(stats.pearsonr(d, r)[0], abs=1e-12)
+        assert similarity.pearson_correlation(*pair) == pytest.approx(scipy.stats.pearsonr(d, r)[0], abs=1e-12)
 
 
 @given(pairs())
