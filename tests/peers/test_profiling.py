@@ -24,6 +24,7 @@ from pytest_edgedevice.agent.engines.profiling import check_profilable, profile
 from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import EdgeDeviceError
 from pytest_edgedevice.transports.local import LocalTransport
+from tests.peers.forked_agents import forked_agents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,9 +35,10 @@ MODELS = ROOT / "fixtures" / "models"
 PATIENCE_S = 60.0
 
 
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
-    with Device(LocalTransport(base=tmp_path / "device"), name="desk") as opened:
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    folder = tmp_path_factory.mktemp("device")
+    with forked_agents(folder, measured=True), Device(LocalTransport(base=folder), name="desk") as opened:
         yield opened
 
 

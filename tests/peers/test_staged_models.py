@@ -12,6 +12,7 @@ from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import InputError, ProtocolError
 from pytest_edgedevice.runners.staged import MOST_MODULE_BYTES
 from pytest_edgedevice.transports.local import LocalTransport
+from tests.peers.forked_agents import forked_agents
 from tests.unit.runners.test_instruments import Client, backend, frames
 
 if TYPE_CHECKING:
@@ -36,10 +37,17 @@ def postprocess(outputs):
 NAMES = ("before_ns", "inference_ns", "after_ns")
 
 
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    folder = tmp_path_factory.mktemp("device")
+    with forked_agents(folder), Device(LocalTransport(base=folder), name="desk") as opened:
+        yield opened
+
+
 @pytest.fixture
-def model(tmp_path: Path) -> Iterator[LoadedModel]:
-    with Device(LocalTransport(base=tmp_path / "device"), name="desk") as device:
-        yield device.load(TINY / "add_float32.tflite", delegate="cpu")
+def model(device: Device) -> Iterator[LoadedModel]:
+    with device.load(TINY / "add_float32.tflite", delegate="cpu") as loaded:
+        yield loaded
 
 
 @pytest.fixture
