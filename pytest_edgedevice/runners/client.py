@@ -10,7 +10,6 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_edgedevice.agent import PROTOCOL_VERSION, SENTINEL
 from pytest_edgedevice.agent.wire import Buffer, Frame, FrameReader, WireError, encode
 from pytest_edgedevice.errors import (
     AgentDiedError,
@@ -22,17 +21,16 @@ from pytest_edgedevice.errors import (
     TransportError,
 )
 from pytest_edgedevice.runners.conditions import TIMED, plain_conditions, worse
+from pytest_edgedevice.runners.greeting import check_hello, skip_chatter
 from pytest_edgedevice.runners.last_words import LastWords
-from pytest_edgedevice.runners.wording import turned_away
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_edgedevice.runners.aftermath import Aftermath
     from pytest_edgedevice.transports.base import Process
     from pytest_edgedevice.values import Fact
 
-MAX_CHATTER_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 1 << 20
 CLOSE_S = 5.0
 APP_CLOSE_S = 1.0
@@ -80,43 +78,15 @@ class AgentClient:
         self._operation = "start"
         self.dead = False
         deadline = time.monotonic() + timeout_s
-        try:
-            self._skip_chatter(deadline)
-            self.hello = self._check_hello(self._receive(deadline, 0).header, sha256)
-        except DeadlineError as error:
-            explained = self._late(timeout_s)
-            self.kill()
-            raise explained from error
-        except BaseException:
-            self.kill()
-            raise
+        with self._whole(timeout_s):
+            self.hello = self._greeted(deadline, sha256)
 
-    def _skip_chatter(self, deadline: float) -> None:
-        """Drop what a login shell printed before the agent's first line."""
-        seen = self._words.chatter
-        one = bytearray(1)
-        while not seen.endswith(SENTINEL):
-            if len(seen) > MAX_CHATTER_BYTES:
-                raise ProtocolError(f"{self._where}: no agent answered, but {bytes(seen[:80])!r} ...")
-            if not self._guarded_receive(memoryview(one), deadline):
-                raise self._death()
-            seen += one
-        seen.clear()
-
-    def _check_hello(self, hello: dict[str, Any], sha256: str) -> dict[str, Any]:
-        if hello.get("op") == "error":
-            raise turned_away(hello, where=self._where)
-        protocol = hello.get("protocol")
-        if hello.get("op") != "hello" or type(protocol) is not int or protocol != PROTOCOL_VERSION:
-            raise ProtocolError(
-                f"{self._where}: the agent speaks protocol {protocol!r:.20}, this host {PROTOCOL_VERSION}",
-                hint=self._words.same_version,
-            )
-        if sha256 and hello.get("agent_sha256") != sha256:
-            raise ProtocolError(f"{self._where}: the agent that answered is not the one that was sent")
-        if not isinstance(hello.get("engines"), dict) or type(hello.get("window")) is not int or hello["window"] < 1:
-            raise ProtocolError(f"{self._where}: the agent's hello lacks 'engines' or 'window'")
-        return hello
+    def _greeted(self, deadline: float, sha256: str) -> dict[str, Any]:
+        """The agent's hello."""
+        if not skip_chatter(self._words.chatter, lambda view: self._guarded_receive(view, deadline), where=self._where):
+            raise self._death()
+        hello = self._receive(deadline, 0).header
+        return check_hello(hello, sha256=sha256, where=self._where, same_version=self._words.same_version)
 
     def request(
         self,
@@ -151,35 +121,24 @@ class AgentClient:
         self._operation = operation
         header = {"op": operation, "id": self._number, **(fields or {})}
         try:
-            self._process.stream.send(encode(header, buffers), timeout_s=timeout_s)
+            parts = encode(header, buffers)
         except WireError as error:
             raise InputError(f"the request {operation!r} cannot be sent: {error}") from error
-        except DeadlineError as error:
-            explained = self._late(timeout_s)
-            self.kill()
-            raise explained from error
-        except DeviceLostError as error:
-            self._end_with(error, show=False)
-            raise
-        except TransportError:
-            raise self._death() from None
-        except BaseException:
-            self.kill()  # half a request is on the line
-            raise
+        with self._whole(timeout_s):
+            try:
+                self._process.stream.send(parts, timeout_s=timeout_s)
+            except DeviceLostError as error:
+                self._end_with(error, show=False)
+                raise
+            except TransportError:
+                raise self._death() from None
         return self._number
 
     def receive(self, operation: str, number: int, *, timeout_s: float, max_reply_bytes: int) -> Frame:
         """The reply to the oldest request in flight."""
         self._operation = operation
-        try:
+        with self._whole(timeout_s):
             frame = self._receive(time.monotonic() + timeout_s, max_reply_bytes)
-        except DeadlineError as error:
-            explained = self._late(timeout_s)
-            self.kill()
-            raise explained from error
-        except BaseException:
-            self.kill()  # an interrupted exchange leaves the stream out of step
-            raise
         header = frame.header
         refused = header.get("op") == "error"
         if refused and header.get("id") in (number, None):
@@ -202,6 +161,19 @@ class AgentClient:
         """The error for a reply that has the right form and the wrong content; the agent is ended."""
         self.kill()
         return ProtocolError(f"{self._where}: the agent's reply to {self._operation!r} {what}")
+
+    @contextlib.contextmanager
+    def _whole(self, timeout_s: float) -> Iterator[None]:
+        """End the conversation with an exchange that did not end: the stream is out of step; silence is explained."""
+        try:
+            yield
+        except DeadlineError as error:
+            explained = self._words.late(timeout_s, self._operation)
+            self.kill()
+            raise explained from error
+        except BaseException:
+            self.kill()
+            raise
 
     def _receive(self, deadline: float, max_reply_bytes: int) -> Frame:
         self._reader.max_payload_bytes = max_reply_bytes
@@ -243,9 +215,6 @@ class AgentClient:
         """End; where the device still answers, its own logs may say more."""
         self.kill()
         self._words.add_aftermath(error, self.hello.get("pid"), show=show)
-
-    def _late(self, timeout_s: float) -> DeadlineError:
-        return self._words.late(timeout_s, self._operation)
 
     def close(self, *, wipe: bool = False) -> None:
         """Say goodbye, wait for the process to end, and end it if it does not.

@@ -162,7 +162,7 @@ def test_an_agent_that_finds_no_engine_leaves_nothing(
     board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = engine_wheels(tmp_path / "wheels")
-    monkeypatch.setattr("pytest_edgedevice.runners.client.AgentClient._check_hello", lambda *_: {"engines": {}})
+    monkeypatch.setattr("pytest_edgedevice.runners.client.check_hello", lambda *_, **__: {"engines": {}})
     assert run("--wheels", folder, "--yes") == 1
     assert "the agent on ssh:there finds no litert" in capsys.readouterr().err
     assert not (board / ".local").exists()
