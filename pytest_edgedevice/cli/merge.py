@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_edgedevice.cli.text import complain, printable
-from pytest_edgedevice.errors import UsageError
-from pytest_edgedevice.records import Merged, merge, read_what_is_there, write_lines
-from pytest_edgedevice.reports.renderers import parse_report
+from pytest_edgedevice.cli.text import complain, printable, printable_lines
+from pytest_edgedevice.errors import InfraError, UsageError
+from pytest_edgedevice.records import Merged, merge, read_what_is_there
+from pytest_edgedevice.reports.renderers import Report, parse_report
+from pytest_edgedevice.reports.telling_apart import told_apart
 from pytest_edgedevice.reports.terminal import table
 
 if TYPE_CHECKING:
@@ -31,23 +34,45 @@ def merge_files(files: Sequence[Path], *, output: Path | None, reports: Sequence
         as_json: Print one JSON object instead of text.
 
     Raises:
-        UsageError: A report's format is unknown, or not one file can be read.
-        EdgeDeviceError: A file cannot be written, or what renders it is not installed.
+        UsageError: A report's format is unknown, two files to write are one, or not one file can be read.
+        MissingExtraError: What renders a report is not installed.
     """
     asked = [parse_report(text, Path.cwd()) for text in reports]
+    if output is not None:
+        asked.insert(0, Report("json", output))
+    _refuse_one_place_for_two(asked)
     found, faults = _read(files)
     merged = merge(found)
-    if output is not None:
-        write_lines(output, merged.records)
-    for report in asked:
-        report.write(merged.records)
-    written = [str(path) for path in ([output] if output else []) + [report.path for report in asked]]
+    shown = told_apart(merged.records)
+    written, refused = _write(asked, merged.records, shown)
     if as_json:
         told = {"same": merged.same, "replaced": merged.replaced, "conflicts": merged.conflicts, "faults": faults}
         print(json.dumps({"schema": SCHEMA, "records": len(merged.records), **told, "written": written}))
     else:
-        _tell(merged, faults, written)
-    return not (faults or merged.conflicts)
+        _tell(merged, shown, faults, written)
+    for sentence in refused:
+        print(f"edgedevice: {printable_lines(sentence)}", file=sys.stderr)
+    return not (faults or merged.conflicts or refused)
+
+
+def _refuse_one_place_for_two(asked: Sequence[Report]) -> None:
+    """The last one would take the place of the others; only a summary, or a terminal, takes several."""
+    places = [os.path.realpath(report.path) for report in asked if report.name != "github"]
+    twice = [place for place in places if places.count(place) > 1 and not place.startswith(("/dev/", "/proc/"))]
+    if twice:
+        raise UsageError(f"two reports would be written to {twice[0]!r}", hint="name a file for each")
+
+
+def _write(asked: Sequence[Report], records: Sequence[Record], shown: Sequence[Record]) -> tuple[list[str], list[str]]:
+    """The files that were written, and a sentence for each that was not; records stay as they are in files of them."""
+    written, refused = [], []
+    for report in asked:
+        try:
+            report.write(records if report.name == "json" else shown)
+            written.append(str(report.path))
+        except InfraError as error:
+            refused.append(str(error))
+    return written, refused
 
 
 def _read(files: Sequence[Path]) -> tuple[list[tuple[str, Sequence[Record]]], list[str]]:
@@ -66,8 +91,8 @@ def _read(files: Sequence[Path]) -> tuple[list[tuple[str, Sequence[Record]]], li
     return found, faults
 
 
-def _tell(merged: Merged, faults: Sequence[str], written: Sequence[str]) -> None:
-    for line, _ in table(merged.records, width=shutil.get_terminal_size().columns):
+def _tell(merged: Merged, shown: Sequence[Record], faults: Sequence[str], written: Sequence[str]) -> None:
+    for line, _ in table(shown, width=shutil.get_terminal_size().columns):
         print(line)
     complain(faults)
     complain(merged.conflicts)
@@ -78,7 +103,8 @@ def _tell(merged: Merged, faults: Sequence[str], written: Sequence[str]) -> None
 
 def _summary(merged: Merged, faults: Sequence[str]) -> str:
     tests = len({record["test"] for record in merged.records})
-    parts = [f"{len(merged.records)} records of {tests} test{'s' * (tests != 1)} kept"]
+    count = len(merged.records)
+    parts = [f"{count} record{'s' * (count != 1)} of {tests} test{'s' * (tests != 1)} kept"]
     if merged.same:
         parts.append(f"{merged.same} were there twice")
     if merged.replaced:

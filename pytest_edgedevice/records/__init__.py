@@ -9,13 +9,14 @@ from __future__ import annotations
 from pytest_edgedevice.records.delegates import delegate_text, plan_of
 from pytest_edgedevice.records.lines import Lines, read_lines, read_what_is_there, write_lines
 from pytest_edgedevice.records.measurements import Measurement, measurements
-from pytest_edgedevice.records.merging import Merged, merge
+from pytest_edgedevice.records.merging import IDENTITY, Merged, merge
 from pytest_edgedevice.records.properties import properties_of_all
 from pytest_edgedevice.records.record import SCHEMA, UNCHECKED, Record, build, with_conditions_after, with_outcome
 from pytest_edgedevice.records.series import pack, unpack
 from pytest_edgedevice.records.writing import write_text
 
 __all__ = [
+    "IDENTITY",
     "SCHEMA",
     "UNCHECKED",
     "Lines",

@@ -100,19 +100,21 @@ def commands(cell: Cell, record: Record) -> list[str]:
     """Commands that repeat a check: on its device, and of kept tensors only the comparison."""
     found = [f"edgedevice replay {shlex.quote(path)}" for path in _artifacts(record)]
     if record["test"]:
-        found.insert(0, _pytest(cell, record["test"], [text(one) for one in items(record["run"].get("devices"))]))
+        device = text(record["device"].get("spec")) or cell.device  # its own name, where it was told apart from another
+        specs = [text(one) for one in items(record["run"].get("devices"))]
+        found.insert(0, _pytest(cell, record["test"], device, specs))
     return found
 
 
-def _pytest(cell: Cell, test: str, specs: Sequence[str]) -> str:
+def _pytest(cell: Cell, test: str, device: str, specs: Sequence[str]) -> str:
     """Run a test again, with options in the place of those parameters that options gave it."""
     delegate = cell.requested if cell.requested not in ("", "default") else delegate_in(test)
     parameters = test[len(base_test(test)) + 1 : -1]
     if len(specs) != 1:  # several devices are in the names of tests; where nobody knows the specs, the device's name is
-        parameters = _without_device(parameters, [cell.device, *sorted(specs, key=len, reverse=True)])
+        parameters = _without_device(parameters, [device, *sorted(specs, key=len, reverse=True)])
     by_options = parameters in ("", delegate) and not test.endswith("[]")
     node = base_test(test) if by_options else f"{base_test(test)}[{parameters}]"
-    options = [("--device", cell.device), ("--edge-delegate", delegate)]
+    options = [("--device", device), ("--edge-delegate", delegate)]
     if cell.threads > 1:
         options.append(("--edge-threads", str(cell.threads)))
     words = ["pytest", shlex.quote(node)]

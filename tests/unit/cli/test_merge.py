@@ -59,7 +59,7 @@ def test_what_cannot_be_read_is_told_by_file_and_line_and_the_rest_is_kept(
     assert code == 1
     assert "2 records of 2 tests kept; 1 gave way to a later attempt; 3 could not be read" in out
     first, second, third = err.splitlines()
-    assert first == "edgedevice: b.jsonl:2: not a record of schema 1, but 2"
+    assert first.startswith("edgedevice: b.jsonl:2: not a record of schema 1, but 2; a newer pytest-edgedevice")
     assert second.startswith("edgedevice: b.jsonl:3: not JSON")
     assert third.startswith("edgedevice: cannot read records from 'missing.jsonl'")
 
