@@ -25,7 +25,7 @@ WHERE_CORE_ML_IS = "Core ML is on Macs, with pip install 'pytest-edgedevice[core
 
 
 def load_there(client: AgentClient, site: Site, request: LoadRequest, *, pushed: Pushed, engine: str) -> LoadedModel:
-    """Have an agent load a model whose blobs it has.
+    """Have an agent load a model whose blobs it has, and that it takes: see ``check_taken``.
 
     Args:
         client: The agent; it goes with the model.
@@ -38,9 +38,6 @@ def load_there(client: AgentClient, site: Site, request: LoadRequest, *, pushed:
         ModelError, DelegateError, InputError, MissingExtraError: The agent refused, and why.
         InfraError: The world failed.
     """
-    check_offered(client.hello, request.delegate, name=site.name)
-    if request.source.is_dir():
-        _check_folders(client.hello, request.source, name=site.name)
     fields: dict[str, Any] = {
         "sha256": pushed.sha256,
         "delegate": request.delegate,
@@ -87,10 +84,17 @@ def _load_hint(error: EdgeDeviceError, source: Path) -> str:
     return ""
 
 
-def _check_folders(hello: Mapping[str, Any], source: Path, *, name: str) -> None:
-    if hello.get("folders") is not True:
+def check_taken(client: AgentClient, site: Site, request: LoadRequest) -> None:
+    """Refuse what an agent's hello says that it does not take: a model folder, or the delegate.
+
+    Raises:
+        ModelError, DelegateImpossibleError: Which, and what it has instead.
+    """
+    hello, source = client.hello, request.source
+    check_offered(hello, request.delegate, name=site.name)
+    if source.is_dir() and hello.get("folders") is not True:
         raise ModelError(
-            f"model {source.name!r} is a folder, and the agent on {name}, with {_engines(hello)}, takes none",
+            f"model {source.name!r} is a folder, and the agent on {site.name}, with {_engines(hello)}, takes none",
             hint="Core ML's models run in an app on an iPhone, or on a Mac; convert it to .tflite for other devices",
         )
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.runners.aftermath import aftermath_of
-from pytest_edgedevice.runners.agent_loading import load_there
+from pytest_edgedevice.runners.agent_loading import check_taken, load_there
 from pytest_edgedevice.runners.backend import LoadRequest, Runner, Site
 from pytest_edgedevice.runners.bundle import agent_bundle
 from pytest_edgedevice.runners.client import AgentClient
@@ -71,13 +71,17 @@ class AgentRunner(Runner):
         """See ``Runner``."""
         aftermath = aftermath_of(site.link)
         process = self._agent.start(site)
-        try:  # the file travels while the agent starts
-            pushed = self.push(site, request.source, timeout_s=site.timeout_s)
-        except BaseException:
-            process.kill()
-            raise
+        pushed = None
+        if not request.source.is_dir():  # a folder only travels to an agent that says that it takes one
+            try:  # the file travels while the agent starts
+                pushed = self.push(site, request.source, timeout_s=site.timeout_s)
+            except BaseException:
+                process.kill()
+                raise
         client = self._client(process, site, aftermath)
         try:
+            check_taken(client, site, request)
+            pushed = pushed or self.push(site, request.source, timeout_s=site.timeout_s)
             return load_there(client, site, request, pushed=pushed, engine=request.engine or self._engine)
         except BaseException:
             client.close()

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.errors import AgentDiedError, DeadlineError, EdgeDeviceError
-from pytest_edgedevice.runners.agent_loading import load_there
+from pytest_edgedevice.runners.agent_loading import check_taken, load_there
 from pytest_edgedevice.runners.app.connecting import App
 from pytest_edgedevice.runners.app.uploading import upload
 from pytest_edgedevice.runners.backend import LoadRequest, Runner, Site
@@ -63,6 +63,7 @@ class AppRunner(Runner):
         """See ``Runner``."""
         client = self._connect(site)
         try:
+            check_taken(client, site, request)
             pushed = self._upload(client, site, request.source, timeout_s=site.timeout_s)
             model = load_there(client, site, request, pushed=pushed, engine=request.engine or self._engine)
         except BaseException:

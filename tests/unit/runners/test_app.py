@@ -22,7 +22,6 @@ from pytest_edgedevice.errors import (
     DeviceLostError,
     EdgeDeviceError,
     InfraError,
-    ModelError,
     PortRefusedError,
     ProtocolError,
     TransportError,
@@ -426,16 +425,6 @@ def test_conditions_that_are_none_end_the_conversation(model: Path, told: Any) -
         app.changes["measure"] = {"conditions": told}
         with pytest.raises(ProtocolError, match=r"'measure' has .*conditions"):
             loaded.measure(X, max_runs=5)
-
-
-def test_an_agent_without_folders_gets_none(tmp_path: Path) -> None:
-    package = tmp_path / "net.mlpackage"
-    package.mkdir()
-    (package / "Manifest.json").write_text("{}")
-    with StandIn(lambda app, talk: app.serve(talk, folders=False)) as app:
-        error = refusal(app.port, package)
-    assert type(error) is ModelError
-    assert error.message == ("model 'net.mlpackage' is a folder, and the agent on phone, with coreml 8.0, takes none")
 
 
 def test_what_a_command_started_ends_also_when_we_are_killed() -> None:
