@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +11,15 @@ import pytest
 
 from pytest_edgedevice.agent import sites
 from pytest_edgedevice.cli import main, setup
-from pytest_edgedevice.cli.boards import asking
+from pytest_edgedevice.cli.boards import asking, placing, there, trying
 from pytest_edgedevice.cli.boards.downloading import Source
 from pytest_edgedevice.cli.boards.looks import Look, Site, Tried
 from pytest_edgedevice.errors import DeviceFullError
 from pytest_edgedevice.inventory.known import recall
 from pytest_edgedevice.leases import Holder, acquire
-from pytest_edgedevice.transports.base import Pushed
+from pytest_edgedevice.transports.base import Completed, Pushed
 from pytest_edgedevice.transports.local import local_identity
+from pytest_edgedevice.transports.ssh.transport import SshTransport
 from tests.unit.cli.made import elf, engine_wheels, wheel
 
 if TYPE_CHECKING:
@@ -26,15 +29,52 @@ if TYPE_CHECKING:
 SETUP = ("setup", "ssh:there")
 
 
+class BoardHere:
+    """Answers for the program on the board, in this process, which has the board's home and programs as well.
+
+    What becomes of this machine's own engines is tried once, by a process as ever; of those that were brought each time.
+    """
+
+    def __init__(self) -> None:
+        self._own: dict[tuple[str, bool], dict[str, str]] = {}
+
+    def probe(self, engine: str, folders: list[str], *, load: bool = True) -> dict[str, str]:
+        if folders:
+            return trying.probe(engine, folders, load=load)
+        if (engine, load) not in self._own:
+            self._own[engine, load] = trying.probe(engine, folders, load=load)
+        return dict(self._own[engine, load])
+
+    def run(self, words: list[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        assert words[:2] == ["python3", "-I"]
+        request, mask = json.loads(stdin), os.umask(0o022)
+        try:
+            answer = there.look(request) if request["op"] == "look" else placing.work(request)
+        finally:
+            os.umask(mask)
+        return Completed(0, json.dumps(answer).encode(), b"")
+
+
+@pytest.fixture(scope="module")
+def board_here() -> BoardHere:
+    return BoardHere()
+
+
 @pytest.fixture(autouse=True)
-def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take all wheels of a folder, as pip would; it takes seconds, and has tests of its own."""
+def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, board_here: BoardHere) -> None:
+    """Take all wheels of a folder, as pip would, and answer for the board: both take long, and have tests of their own.
+
+    The helper and the agent there are real.
+    """
 
     def all_of(engine: str, look: Look, *, wheels: Path, folder: Path) -> list[Source]:
         return [Source(path.name, path.as_uri(), "") for path in sorted(wheels.iterdir())]
 
     if request.node.get_closest_marker("slow") is None:
         monkeypatch.setattr(setup, "resolve", all_of)
+        monkeypatch.setattr(SshTransport, "run", lambda self, words, **options: board_here.run(words, **options))
+        for module in (there, placing):
+            monkeypatch.setattr(module, "probe", board_here.probe)
 
 
 @pytest.fixture
