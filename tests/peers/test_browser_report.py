@@ -66,6 +66,7 @@ class Tab:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda one: None if self._is_the_page(one) else self.complaints.append(one.url))
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self._visits = 0
 
     def _let_only_the_page_through(self, route: Route) -> None:
         if self._is_the_page(route.request):
@@ -77,10 +78,10 @@ class Tab:
     def _is_the_page(request: Request) -> bool:
         return request.is_navigation_request() and request.url.startswith("file:")
 
-    def open(self, address: str) -> Opened:
-        self.page.goto("about:blank")
+    def open(self, report: Path, fragment: str) -> Opened:
+        self._visits += 1  # an address of its own each time: one that differs in the fragment alone opens nothing anew
         self.complaints.clear()
-        self.page.goto(address)
+        self.page.goto(f"{report.as_uri()}?{self._visits}{fragment}")
         return self.page, self.complaints
 
 
@@ -100,7 +101,7 @@ def opened(browser: Browser, usual: Tab, reports: dict[str, Path]) -> Iterator[C
     def open_(name: str, address: str = "", **options: Any) -> Opened:
         if options:
             tabs.append(Tab(browser, **options))
-        return (tabs[-1] if options else usual).open(reports[name].as_uri() + address)
+        return (tabs[-1] if options else usual).open(reports[name], address)
 
     yield open_
     for tab in tabs:
@@ -362,3 +363,12 @@ def test_a_command_can_be_copied(opened: Callable[..., Opened]) -> None:
     command = page.locator("#failures .command").first
     command.get_by_role("button").click()
     expect(command.get_by_role("button")).to_have_text(re.compile("Copied|Selected"), timeout=PATIENCE_MS)
+
+
+def test_a_page_is_as_high_before_it_was_scrolled_as_it_is_afterwards(opened: Callable[..., Opened]) -> None:
+    page, _ = opened("team")
+    heights = "() => [document.documentElement.scrollHeight, document.querySelector('footer').offsetTop]"
+    before = page.evaluate(heights)
+    page.locator("footer").scroll_into_view_if_needed()
+    assert page.evaluate(heights) == before
+    assert page.locator("#panels").bounding_box() is None

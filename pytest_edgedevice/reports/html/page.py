@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SCRIPTS = ("numbers.js", "page.js", "matrix.js", "panel.js")
 MOST_NAMED = 5
 OPEN_GROUPS = 8
+LONG_FROM = 100
+"""Cells from which on a browser leaves out of sight what is out of sight: it guesses how high that is, mostly wrong."""
 MEANINGS = {
     "inconclusive": "Inconclusive: the measurement shows neither that the model keeps its limits nor that it fails.",
     "infra": "Infra: the device or its host failed; that says nothing of the model.",
@@ -64,6 +66,7 @@ def render(records: Sequence[Record]) -> str:
         **_head(cells),
         **{name: Markup(text) for name, text in _assets().items()},  # noqa: S704 - files of ours
         cells=cells,
+        long_from=LONG_FROM,
         metrics=metrics,
         shown=usual(metrics),
         matrix=matrix(cells, usual(metrics)),
