@@ -14,6 +14,7 @@ import pytest
 
 from pytest_edgedevice.leases import Holder, acquire
 from pytest_edgedevice.transports.local import local_identity
+from tests.peers.forked_agents import forked_agents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,6 +106,13 @@ def board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
     return home
+
+
+@pytest.fixture(scope="module")
+def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """This machine's agents start fast: see there."""
+    with forked_agents(tmp_path_factory.mktemp("agents")):
+        yield
 
 
 @pytest.fixture

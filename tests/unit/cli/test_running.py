@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.conftest import Terminal
 
+pytestmark = pytest.mark.usefixtures("agents")
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 TINY = FIXTURES / "tiny"
 ADD = str(TINY / "no_batch.tflite")

@@ -32,7 +32,7 @@ SETUP = ("setup", "ssh:there")
 class BoardHere:
     """Answers for the program on the board, in this process, which has the board's home and programs as well.
 
-    What becomes of this machine's own engines is tried once, by a process as ever; of those that were brought each time.
+    What becomes of this machine's own engines is tried once, by a process as ever; of brought ones each time.
     """
 
     def __init__(self) -> None:
