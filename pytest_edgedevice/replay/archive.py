@@ -12,16 +12,16 @@ import math
 import os
 import stat
 import struct
-import tempfile
 import zipfile
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from pytest_edgedevice.errors import InfraError, UsageError
+from pytest_edgedevice.replay.parts import Part
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from pytest_edgedevice.values import Array
@@ -52,10 +52,8 @@ class ArchiveWriter:
         self.size_bytes = 0
         with self._telling():
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(prefix=".edgedevice-", suffix=".part", dir=path.parent)
-            self._part = Path(part)
-            self._file = os.fdopen(handle, "wb")
-            self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED, allowZip64=True)
+            self._part = Part(path.parent)
+            self._zip = zipfile.ZipFile(self._part.file, "w", zipfile.ZIP_STORED, allowZip64=True)
 
     def add(self, name: str, array: Array) -> None:
         """One more array."""
@@ -69,20 +67,20 @@ class ArchiveWriter:
         self.add(DESCRIPTION, np.frombuffer(text.encode("utf-8"), np.uint8))
         with self._telling():
             self._zip.close()
-            self._file.close()
+            self._part.file.close()
             mask = os.umask(0)
             os.umask(mask)
-            self._part.chmod(0o666 & ~mask)
-            self._part.replace(self.path)
+            self._part.path.chmod(0o666 & ~mask)
+            self._part.path.replace(self.path)
+            self._part.close()
 
     def abandon(self) -> None:
         """Leave nothing behind; without effect after ``finish``."""
         with contextlib.suppress(OSError, ValueError):
             self._zip.close()
         with contextlib.suppress(OSError):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            self._part.unlink()
+            self._part.path.unlink()
+        self._part.close()
 
     @contextlib.contextmanager
     def _telling(self) -> Any:
