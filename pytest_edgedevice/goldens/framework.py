@@ -26,11 +26,17 @@ def guessed(call: Callable[..., Any]) -> tuple[str, str]:
     place = getattr(call, "__module__", None) if owner is None else type(owner).__module__
     top = str(place or "").partition(".")[0]
     file = getattr(sys.modules.get(str(place)), "__file__", None)
+    if not file or not any(_holds(one, file) for one in importlib.metadata.distributions()):
+        return "", ""  # and what all distributions consist of, which takes long to read, need not be read
     for name in importlib.metadata.packages_distributions().get(top, ()):
-        home = str(importlib.metadata.distribution(name).locate_file(""))
-        if file and Path(file).is_relative_to(home):  # many a project has a package called "tests"
+        if _holds(importlib.metadata.distribution(name), file):  # many a project has a package called "tests"
             return name, installed_version(name)
     return "", ""
+
+
+def _holds(distribution: importlib.metadata.Distribution, file: str) -> bool:
+    """Whether a file lies where a distribution was installed, beside others."""
+    return Path(file).is_relative_to(str(distribution.locate_file("")))
 
 
 def installed_version(distribution: str) -> str:
