@@ -17,6 +17,7 @@ from pytest_edgedevice.interfaces import DeviceLike
 from pytest_edgedevice.testing.failing import FailingContract
 from pytest_edgedevice.testing.patience import PATIENCE_S
 from pytest_edgedevice.testing.running import RunningContract, listed, rows
+from pytest_edgedevice.testing.surroundings import DeviceSurroundings
 from pytest_edgedevice.testing.watching import WatchingContract
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ CLOSED = (InputError, AgentDiedError)
 """What a closed model may say: that it was closed, or that nothing runs it any more."""
 
 
-class DeviceContract(RunningContract, WatchingContract, FailingContract):
-    """Subclass as ``Test...`` and provide the fixtures of ``DeviceSurroundings``."""
+class LeasingContract(DeviceSurroundings):
+    """Opening, leases, connections, the end."""
 
     def test_a_device_is_told_in_plain_values(self, device: DeviceLike) -> None:
         """Name, identity, facts; ours alone, and nothing to clean up."""
@@ -161,6 +162,10 @@ class DeviceContract(RunningContract, WatchingContract, FailingContract):
 
         assert in_forked_child(child)
         assert listed(model.run(rows(1)), model.info.outputs[0].name) == NEGATED
+
+
+class DeviceContract(LeasingContract, RunningContract, WatchingContract, FailingContract):
+    """Subclass as ``Test...`` and provide the fixtures of ``DeviceSurroundings``."""
 
 
 def until(true: Callable[[], bool]) -> None:

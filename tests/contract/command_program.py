@@ -1,19 +1,14 @@
 """A program for the runner ``command`` that runs .tflite models: the agent's own engines behind the file contract.
 
-Started as a script on the device; told by its manifest, as pytest_edgedevice/runners/command/COMMAND.md says.
-Importing numpy and a runtime takes ten times as long as starting Python: what is started is a script that only
-hands over to a process that has imported both, and that forks itself for each.
+Started on the device by a script that hands over to it; told by its manifest, as
+pytest_edgedevice/runners/command/COMMAND.md says.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import socket
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -21,56 +16,7 @@ import numpy as np
 
 from pytest_edgedevice.agent.engines import load, warm
 from pytest_edgedevice.agent.engines.base import Engine, EngineError, LoadOptions
-
-SCRIPT = """#!{python} -IS
-import json, os, socket, sys
-with socket.socket(socket.AF_UNIX) as line:
-    line.connect({place!r})
-    socket.send_fds(line, [json.dumps([os.getcwd(), sys.argv]).encode()], [1, 2])
-    sys.exit(line.recv(1)[0])
-"""
-
-
-def script(place: Path) -> str:
-    """An executable that hands over to what serves at ``place``."""
-    return SCRIPT.format(python=sys.executable, place=str(place))
-
-
-def serve(place: str) -> None:
-    """Be the program for every script that hands over, each in a process of its own, until somebody ends it."""
-    warm(LoadOptions())
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(place)
-        listening.listen()
-        print("up", flush=True)
-        while True:
-            line, _ = listening.accept()
-            if os.fork() == 0:
-                listening.close()
-                answer(line)
-            line.close()
-            with contextlib.suppress(ChildProcessError):  # there is none
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
-
-
-def answer(line: socket.socket) -> None:
-    """Be the process that one script stands for: in its folder, with its arguments and streams; then end."""
-    code = 1
-    try:
-        told, streams, *_ = socket.recv_fds(line, 1 << 16, 2)
-        folder, sys.argv = json.loads(told)
-        os.chdir(folder)
-        for number, stream in enumerate(streams, 1):
-            os.dup2(stream, number)
-        main()
-        code = 0
-    except Exception:  # noqa: BLE001 - it ends with a traceback and a code, as Python does
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(OSError):  # a script that was ended waits for nothing
-            line.send(bytes([code]))
-        os._exit(code)
+from tests.contract.handing_over import serve
 
 
 def main() -> None:
@@ -134,4 +80,5 @@ def timed(engine: Engine) -> int:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    warm(LoadOptions())
+    serve(sys.argv[1], main)

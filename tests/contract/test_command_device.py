@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,28 +13,19 @@ from pytest_edgedevice.runners.command.runner import CommandRunner
 from pytest_edgedevice.testing.running import RunningContract, rows
 from pytest_edgedevice.transports.local import LocalTransport
 from tests.contract import command_program
+from tests.contract.handing_over import handed_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
-TINY = ROOT / "fixtures" / "tiny"
+TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An executable that is ``command_program``."""
-    folder = tmp_path_factory.mktemp("program")
-    path, place = folder / "engine", folder / "line"
-    path.write_text(command_program.script(place), encoding="utf-8")
-    command = [sys.executable, "-m", command_program.__name__, str(place)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as serving:
-        try:
-            assert serving.stdout is not None
-            assert serving.stdout.readline() == "up\n"
-            yield path
-        finally:
-            os.killpg(serving.pid, signal.SIGKILL)
+    with handed_over(command_program.__name__, tmp_path_factory.mktemp("program")) as path:
+        yield path
 
 
 @pytest.fixture
@@ -62,7 +49,7 @@ class TestCommandRunning(RunningContract):
 def test_a_broken_model_is_the_models_fault(device: Device, tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"nothing that a runtime reads")
-    with pytest.raises(ModelError, match=r"model 'broken.tflite': 'engine' on desk failed: .*Flatbuffer"):
+    with pytest.raises(ModelError, match=r"model 'broken.tflite': 'program' on desk failed: .*Flatbuffer"):
         device.load(broken)
 
 

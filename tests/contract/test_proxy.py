@@ -14,7 +14,7 @@ import pytest
 
 from pytest_edgedevice.errors import DeviceLostError, EdgeDeviceError, InfraError
 from pytest_edgedevice.testing import DeviceContract, OpenDevice
-from pytest_edgedevice.testing.device import until
+from pytest_edgedevice.testing.device import LeasingContract, until
 from pytest_edgedevice.testing.running import rows
 from pytest_edgedevice.values import Quantization, TensorSpec
 from tests.contract.processes import DescendantAgents, command_line, descendants
@@ -73,7 +73,7 @@ class TestProxyDevice(DeviceContract):
     @pytest.fixture
     def device(self, request: pytest.FixtureRequest) -> Iterator[DeviceLike]:
         """One of their own for the tests of devices; those of models have one together."""
-        if request.function.__name__ not in vars(DeviceContract):
+        if request.function.__name__ not in vars(LeasingContract):
             yield request.getfixturevalue("shared")
             return
         with request.getfixturevalue("open_device")() as opened:
