@@ -11,6 +11,7 @@ import pytest
 
 from pytest_edgedevice.errors import InputError
 from pytest_edgedevice.testing.cases import case
+from pytest_edgedevice.testing.running import listed, rows
 from pytest_edgedevice.testing.surroundings import DeviceSurroundings
 
 if TYPE_CHECKING:
@@ -95,4 +96,5 @@ class WatchingContract(DeviceSurroundings):
                 with case((call, given)):
                     with pytest.raises(InputError):
                         getattr(model, call)(**given)
-                    assert model.resources(seconds=0.01).model_bytes == model.info.size_bytes
+                    assert listed(model.run({"a": rows(1), "b": rows(1)}), "sum") == [[0, 2, 4, 6]]
+            assert model.resources(seconds=0.01).model_bytes == model.info.size_bytes

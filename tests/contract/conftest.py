@@ -12,7 +12,7 @@ from tests.peers.iphone import Phone as Iphone
 from tests.phones import AdbServer, Phone, start_adb_server, start_phone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 FOREIGN = (
@@ -39,12 +39,27 @@ def pixel(server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def adb_surroundings(server: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder and locks of a test's own, and an environment that leads to the adb server."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(tmp_path / "locks"))
-    for name in FOREIGN:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in server.variables.items():
-        monkeypatch.setenv(name, value)
+    lead_to(server.variables, tmp_path, monkeypatch, instead_of=FOREIGN)
+
+
+@pytest.fixture(scope="class")
+def adb_surroundings_of_class(server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The same for a device that several tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        lead_to(server.variables, tmp_path_factory.mktemp("class"), patch, instead_of=FOREIGN)
+        yield
+
+
+def lead_to(
+    variables: Mapping[str, str], folder: Path, patch: pytest.MonkeyPatch, *, instead_of: Iterable[str]
+) -> None:
+    """Stand in a folder that has the locks too, with these variables of the environment instead of those."""
+    patch.chdir(folder)
+    patch.setenv("EDGEDEVICE_LOCKS", str(folder / "locks"))
+    for name in instead_of:
+        patch.delenv(name, raising=False)
+    for name, value in variables.items():
+        patch.setenv(name, value)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +85,17 @@ def iphone(bus: SimulatedPhones, app: App) -> Iphone:
 @pytest.fixture
 def ios_surroundings(iphone: Iphone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder and locks of a test's own, and an environment that leads to the iPhone."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EDGEDEVICE_LOCKS", str(tmp_path / "locks"))
-    for name in FOREIGN_TO_IOS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("USBMUXD_SOCKET_ADDRESS", iphone.bus.address)
+    lead_to(bus_of(iphone), tmp_path, monkeypatch, instead_of=FOREIGN_TO_IOS)
+
+
+@pytest.fixture(scope="class")
+def ios_surroundings_of_class(iphone: Iphone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The same for a device that several tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        lead_to(bus_of(iphone), tmp_path_factory.mktemp("class"), patch, instead_of=FOREIGN_TO_IOS)
+        yield
+
+
+def bus_of(iphone: Iphone) -> Mapping[str, str]:
+    """What leads to it."""
+    return {"USBMUXD_SOCKET_ADDRESS": iphone.bus.address}

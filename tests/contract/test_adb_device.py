@@ -17,21 +17,37 @@ from pytest_edgedevice.errors import DeviceNotFoundError, TransportError
 from pytest_edgedevice.leases import Holder
 from pytest_edgedevice.opening import Catalog
 from pytest_edgedevice.spec import parse_expression
-from pytest_edgedevice.testing import DeviceContract, OpenDevice
-from pytest_edgedevice.testing.device import until
+from pytest_edgedevice.testing.device import LeasingContract, until
+from pytest_edgedevice.testing.failing import FailingContract
+from pytest_edgedevice.testing.running import RunningContract
+from pytest_edgedevice.testing.surroundings import DeviceSurroundings
+from pytest_edgedevice.testing.watching import WatchingContract
 from tests.contract.phone_devices import PhoneAgents, catalog, table, until_gone
 from tests.peers.adb_daemon import FaultyPhone
 from tests.phones import AdbServer, Phone, start_adb_server, start_phone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_edgedevice.interfaces import DeviceLike
+    from pytest_edgedevice.testing import OpenDevice
 
 pytestmark = [pytest.mark.phone, pytest.mark.usefixtures("adb_surroundings")]
 ADD = Path(__file__).parents[2] / "fixtures" / "tiny" / "add_float32.tflite"
 ONES = {name: np.ones((2, 4), np.float32) for name in "ab"}
 
 
-class TestPhone(DeviceContract):
+class _Phone(DeviceSurroundings):
+    @pytest.fixture
+    def models(self) -> Path:
+        return ADD.parent
+
+    @pytest.fixture
+    def agents(self, server: AdbServer, pixel: Phone) -> PhoneAgents:
+        return PhoneAgents(server, pixel)
+
+
+class TestPhone(_Phone, LeasingContract):
     @pytest.fixture
     def open_device(self, pixel: Phone) -> OpenDevice:
         known = catalog(table("pixel", pixel))
@@ -41,13 +57,18 @@ class TestPhone(DeviceContract):
 
         return opened
 
-    @pytest.fixture
-    def models(self) -> Path:
-        return ADD.parent
 
+@pytest.fixture(scope="class")
+def shared(adb_surroundings_of_class: None, pixel: Phone) -> Iterator[DeviceLike]:
+    """A device for tests that neither close nor lose one."""
+    with open_device("pixel", catalog=catalog(table("pixel", pixel))) as opened:
+        yield opened
+
+
+class TestPhoneModels(_Phone, RunningContract, WatchingContract, FailingContract):
     @pytest.fixture
-    def agents(self, server: AdbServer, pixel: Phone) -> PhoneAgents:
-        return PhoneAgents(server, pixel)
+    def device(self, shared: DeviceLike) -> DeviceLike:
+        return shared
 
 
 def test_a_model_runs_and_nothing_is_left_on_the_phone(pixel: Phone) -> None:

@@ -17,11 +17,18 @@ from pytest_edgedevice.errors import DeviceLostError, DeviceNotFoundError
 from pytest_edgedevice.leases import Holder
 from pytest_edgedevice.opening import Catalog
 from pytest_edgedevice.spec import parse_expression
-from pytest_edgedevice.testing import DeviceContract, OpenDevice
+from pytest_edgedevice.testing.device import LeasingContract
+from pytest_edgedevice.testing.failing import FailingContract
+from pytest_edgedevice.testing.running import RunningContract
+from pytest_edgedevice.testing.surroundings import DeviceSurroundings
+from pytest_edgedevice.testing.watching import WatchingContract
 from tests.contract.ios_devices import IDENTITY, PORT, UDID, AppAgents, catalog, table, until_left
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_edgedevice.interfaces import DeviceLike
+    from pytest_edgedevice.testing import OpenDevice
     from tests.peers.iphone import App, Phone, SimulatedPhones
 
 pytestmark = pytest.mark.usefixtures("ios_surroundings")
@@ -31,14 +38,7 @@ ONES = {name: np.ones((2, 4), np.float32) for name in "ab"}
 OTHER = "00008110-000A0B0C0D0E0F01"
 
 
-class TestIphone(DeviceContract):
-    @pytest.fixture
-    def open_device(self) -> OpenDevice:
-        def opened(*, wait_s: float = 0.0) -> DeviceLike:
-            return pytest_edgedevice.open_device(f"ios:{UDID}", wait_s=wait_s)
-
-        return opened
-
+class _Iphone(DeviceSurroundings):
     @pytest.fixture
     def models(self) -> Path:
         return TINY
@@ -51,6 +51,28 @@ class TestIphone(DeviceContract):
     def death(self) -> str:
         """Nobody here learns by which signal the system has ended an app."""
         return "the system ended it"
+
+
+class TestIphone(_Iphone, LeasingContract):
+    @pytest.fixture
+    def open_device(self) -> OpenDevice:
+        def opened(*, wait_s: float = 0.0) -> DeviceLike:
+            return pytest_edgedevice.open_device(f"ios:{UDID}", wait_s=wait_s)
+
+        return opened
+
+
+@pytest.fixture(scope="class")
+def shared(ios_surroundings_of_class: None) -> Iterator[DeviceLike]:
+    """A device for tests that neither close nor lose one."""
+    with open_device(f"ios:{UDID}") as opened:
+        yield opened
+
+
+class TestIphoneModels(_Iphone, RunningContract, WatchingContract, FailingContract):
+    @pytest.fixture
+    def device(self, shared: DeviceLike) -> DeviceLike:
+        return shared
 
 
 def test_a_model_runs_and_nothing_is_left_in_the_app(app: App) -> None:
