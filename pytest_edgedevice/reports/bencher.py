@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_edgedevice.records import measurements, write_text
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.records import Measurement, Record
 
-MOST_BENCHMARK, MOST_MEASURE = 1024, 64
+MOST_MEASURE = 64
+_UNSAID = re.compile(r"[^A-Za-z0-9 _.\[\]-]")
+"""Signs of a metric's name that its slug loses, and that are more than what separates words."""
 
 
 def write_bencher(records: Sequence[Record], path: Path) -> None:
@@ -33,17 +36,24 @@ def write_bencher(records: Sequence[Record], path: Path) -> None:
     found: dict[str, dict[str, list[Measurement]]] = {}
     for record in records:
         for one in measurements(record):
-            benchmark = found.setdefault(told(subject_of(record).title)[:MOST_BENCHMARK], {})
-            benchmark.setdefault(_measure(one), []).append(one)
+            benchmark = found.setdefault(told(subject_of(record).title), {})
+            benchmark.setdefault(_measure(one.metric), []).append(one)
     content = {
         name: {measure: _metric(several) for measure, several in measures.items()} for name, measures in found.items()
     }
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def _measure(one: Measurement) -> str:
-    """A slug, as Bencher makes one of a new measure's name: ``p95-ms``."""
-    return re.sub(r"[^a-z0-9]+", "-", one.metric.lower()).strip("-")[:MOST_MEASURE].strip("-") or "metric"
+def _measure(metric: str) -> str:
+    """A slug, as Bencher makes one of a new measure's name: ``p95-ms``.
+
+    Where it says less than the name, a checksum of that follows: two metrics must never be one measure.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", metric.lower()).strip("-")
+    if len(slug) <= MOST_MEASURE and slug and not _UNSAID.search(metric):
+        return slug
+    checksum = f"{zlib.crc32(metric.encode('utf-8', 'replace')):08x}"
+    return f"{slug[: MOST_MEASURE - 1 - len(checksum)].strip('-') or 'metric'}-{checksum}"
 
 
 def _metric(several: Sequence[Measurement]) -> dict[str, Any]:

@@ -116,6 +116,11 @@ def _faster(numbers: Mapping[str, Any]) -> dict[str, str]:
     return {"also": _quantity(numbers.get("ratio"), f" x {clean(_mapping(numbers.get('old')).get('name', 'old'))}")}
 
 
+def _own(numbers: Mapping[str, Any]) -> dict[str, str]:
+    name, unit = clean(numbers.get("name") or "metric"), clean(numbers.get("unit") or "")
+    return {"also": _quantity(numbers.get("value"), f" {unit}".rstrip(), before=f"{name} ")}
+
+
 def _accuracy(numbers: Mapping[str, Any]) -> dict[str, str]:
     return {"also": _quantity(numbers.get("value"), "", before=f"{clean(numbers.get('metric', ''))} ")}
 
@@ -132,6 +137,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     "stages": _stages,
     "faster": _faster,
     "accuracy": _accuracy,
+    "metric": _own,
 }
 
 

@@ -10,6 +10,9 @@ from pytest_edgedevice.records import delegate_text
 if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
 
+MOST_NAME_CHARS = 1000
+"""Bencher takes names of 1,024, and Python's csv no field of more than 131,072."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -61,5 +64,6 @@ def commit_of(record: Record) -> str:
 
 
 def told(text: str) -> str:
-    """A text that UTF-8 can hold: names come from elsewhere."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """A name for other tools' files and their terminals: one line of signs that steer nothing, of limited length."""
+    short = text if len(text) <= MOST_NAME_CHARS else text[:MOST_NAME_CHARS] + "..."
+    return short if short.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in short)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_edgedevice.reports.rows import Row
 
 DISPENSABLE = ("size", "variant", "memory", "p50", "device", "also", "error", "budget", "model", "delegate", "p95")
-"""Left out in this order where the terminal is too narrow."""
+"""Left out in this order where the terminal is too narrow, unless they fit into what others leave."""
 GAP, INDENT = "  ", "    "
 DETAIL = "detail"
 """In the place of an outcome: the line belongs to the one above it."""
@@ -46,10 +46,7 @@ def table(records: Sequence[Record], *, width: int, short: bool = False, more: b
         for name in COLUMNS
         if any(row.cells.get(name) for row in body)
     }
-    for name in DISPENSABLE:
-        if _needed(widths) <= width:
-            break
-        widths.pop(name, None)
+    widths = _that_fit(widths, width)
     widths["test"] = _test_width(widths, width)
     lines = [(_line({name: name for name in widths}, widths), "")]
     for row in body:
@@ -65,6 +62,21 @@ def _below(row: Row, widths: dict[str, int], width: int) -> list[str]:
     room = max(width - len(INDENT), LEAST_ROOM)
     lines = textwrap.wrap(", ".join(phrases), room, break_on_hyphens=False)
     return [INDENT + (line if display_width(line) <= room else fit(line, room).rstrip()) for line in lines]
+
+
+def _that_fit(widths: dict[str, int], width: int) -> dict[str, int]:
+    """Columns that there is room for: of the least needed as many as must go, and then what fits in their place."""
+    there = dict(widths)
+    left_out = []
+    for name in DISPENSABLE:
+        if _needed(there) <= width:
+            break
+        if there.pop(name, None) is not None:
+            left_out.append(name)
+    for name in reversed(left_out):
+        wider = {column: columns for column, columns in widths.items() if column in there or column == name}
+        there = wider if _needed(wider) <= width else there
+    return there
 
 
 def _needed(widths: dict[str, int]) -> int:
