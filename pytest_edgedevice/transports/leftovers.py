@@ -15,8 +15,8 @@ import shlex
 import shutil
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_edgedevice.errors import DeadlineError
 from pytest_edgedevice.transports.orphans import LOOK, OWNER, Orphan, end, has_owner, orphans_of
@@ -26,8 +26,7 @@ _NAME = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_]{1,64}")
 _MOST_SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared:
+class Cleared(NamedTuple):  # no dataclass: see Orphan
     """What was done to the leftovers of a session, and what could not be; clauses for a report."""
 
     done: tuple[str, ...] = ()
