@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ import pytest
 import xdist.plugin  # type: ignore[import-untyped]  # noqa: F401 - pytester forgets what is first imported inside a run
 
 import pytest_edgedevice
+from tests.plugin.warm import Warm, WarmPopen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
 
@@ -27,8 +29,23 @@ def all_is_imported() -> None:
             importlib.import_module(module.name)
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[type[WarmPopen]]:
+    """Processes that need not import what others wrote."""
+    WarmPopen.warm = Warm()
+    yield WarmPopen
+    WarmPopen.warm.close()
+
+
+@pytest.fixture
+def cold() -> None:
+    """For tests about what a process imports, or finds in its environment: each is started, and none is forked."""
+
+
 @pytest.fixture(autouse=True)
 def own_surroundings(
+    request: pytest.FixtureRequest,
+    warm: type[WarmPopen],
     all_is_imported: None,
     pytester: pytest.Pytester,
     tmp_path_factory: pytest.TempPathFactory,
@@ -48,6 +65,8 @@ def own_surroundings(
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "pytest_edgedevice.plugin")
     pytester.makeini(f"[pytest]\nedge_models = {TINY}\n")
+    if "cold" not in request.fixturenames:
+        monkeypatch.setattr(subprocess, "Popen", warm)
     return place / "sessions"
 
 

@@ -270,6 +270,7 @@ def test_what_keeps_a_command_from_opening_the_app_is_told(
     world_failed(*words, device="p15")
 
 
+@pytest.mark.usefixtures("cold")  # it must be a child of this process
 def test_a_command_opens_the_app_and_is_ended_with_the_run(
     phone: Phone, tmp_path_factory: pytest.TempPathFactory, pytester: pytest.Pytester
 ) -> None:

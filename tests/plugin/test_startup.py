@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("cold")
 OPTIONS = [
     *(
         "device",

@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("cold")
 CHECKS = """
 import pytest
 @pytest.mark.parametrize("number", range(6))
