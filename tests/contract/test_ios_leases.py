@@ -68,9 +68,10 @@ def test_all_spellings_of_a_phone_are_one_lease() -> None:
                 open_device(f"ios:{spelling}", catalog=known)
 
 
-def test_two_runs_of_pytest_never_overlap_on_one_phone(app: App) -> None:
+def test_two_runs_of_pytest_never_overlap_on_one_phone(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("test_it.py").write_text(f"MODEL = {str(ADD)!r}\n{SESSION}", encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist"]
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those of others take longer than the tests do
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_edgedevice.plugin"]
     command += ["--edge-history", "off", "--edge-wait", "120", "--device"]
     running = [
         subprocess.Popen([*command, f"ios:{spelling}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

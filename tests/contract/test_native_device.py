@@ -17,6 +17,7 @@ from pytest_edgedevice.opening import Catalog
 from pytest_edgedevice.testing import DeviceContract, OpenDevice
 from pytest_edgedevice.testing.running import DTYPES, of_bytes
 from tests.contract.processes import DescendantAgents, command_line, descendants
+from tests.native.builds import agent_of
 from tests.native.conftest import tflite_library
 
 if TYPE_CHECKING:
@@ -138,9 +139,9 @@ def test_an_engine_that_the_runtime_is_not_is_told(tmp_path: Path, monkeypatch: 
 def test_an_engine_of_the_table_without_a_library_says_how_to_get_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # which holds no agent either
     with (
-        opener(tmp_path, monkeypatch, 'engine = "tflite"')() as device,
+        opener(tmp_path, monkeypatch, 'engine = "tflite"', f'agent = "{agent_of().path}"')() as device,
         pytest.raises(MissingExtraError, match="an inference library of tflite") as raised,
     ):
         device.load(TINY / "add_float32.tflite")
