@@ -1,7 +1,7 @@
 """``python -m tests.board [OPTION=VALUE ...]``: a board by hand, until Enter.
 
-For tests/run there are ``packages``, which prints what to install first, and ``check``, which starts a board and ends
-it: whether one can be had here.
+For tests/run there are ``packages``, which prints what to install first, ``make``, which makes what boards are made
+of, and ``check``, which starts a board and ends it: whether one can be had here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.board.board import start_board
 from tests.board.furniture import Options
-from tests.board.making import BoardError, missing_packages
+from tests.board.making import BoardError, make, missing_packages
 
 
 def _options(words: list[str]) -> dict[str, Any]:
@@ -30,6 +30,9 @@ def main(words: list[str]) -> None:
     """Start what was asked for and say how to reach it."""
     if words == ["packages"]:
         print(*missing_packages())
+        return
+    if words == ["make"]:
+        make()
         return
     if words == ["check"]:
         with tempfile.TemporaryDirectory(prefix="board-") as folder, start_board(Path(folder)) as board:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".adbd"
-RECIPE = [HERE / name for name in ("making.py", "debian.py", "adbd/Makefile", "adbd/props.cpp")]
+RECIPE = [HERE / name for name in ("making.py", "debian.py", "adbd/Makefile", "adbd/common.h", "adbd/props.cpp")]
 PROGRAMS = {"clang++": "clang", "make": "make", "dpkg-source": "dpkg-dev", "unshare": "util-linux"}
 TOOLS = ["mksh", "toybox", "busybox-static"]
 LIBRARIES = ["android-libbase", "android-libboringssl", "android-libcutils", "android-liblog", "libusb-1.0-0"]
