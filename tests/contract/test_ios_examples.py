@@ -21,12 +21,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_examples_pass_on_an_iphone_and_leave_nothing_there(app: App) -> None:
-    plugins = ["-p", "no:cacheprovider", "-p", "no:playwright", "-p", "no:xdist", "--edge-history", "off"]
+    plugins = ["-p", "no:cacheprovider", "-p", "pytest_edgedevice.plugin", "--edge-history", "off"]
     plugins += ["--edge-inconclusive", "warn", "-W", "default"]  # other work on this machine disturbs
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, "examples", "--ignore=examples/vendor_engine", "--device", "ios"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "200",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those of others take longer than the tests do
+        },
         check=False,
         capture_output=True,
         text=True,
