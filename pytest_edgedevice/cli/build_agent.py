@@ -24,6 +24,7 @@ from pytest_edgedevice.runners.native.unpacking import ARCHIVES, GPU_FILES, keys
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+SCHEMA = 1
 BOTH = "x86_64"
 """What Android and other Linux systems call the same."""
 KNOWN = (*TRIPLES, *(machine for machine in BITS if machine not in TRIPLES))
@@ -70,7 +71,7 @@ def build_agent(wish: Wish, *, as_json: bool) -> None:
         if not as_json:
             print(_line(entry), flush=True)
     if as_json:
-        print(json.dumps({"built": done}, indent=2))
+        print(json.dumps({"schema": SCHEMA, "built": done}, indent=2))
 
 
 def _line(entry: dict[str, Any]) -> str:

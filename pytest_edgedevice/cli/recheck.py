@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 
     from pytest_edgedevice.records import Record
 
+SCHEMA = 1
 MOST_INFERENCES = 1_000_000
 LEAST_CONFIDENCE = 0.5
 MOST_MS = 1e12
 MOST_BUDGETS = 100
 MOST_SHOWN = 300
-
-
 EMULATED = "the device is emulated, so its times say nothing; --allow-emulated judges them all the same"
 
 
@@ -104,7 +103,7 @@ def recheck(
     if not found:
         raise UsageError(f"{path} holds no latency to judge", hint="write one with: pytest --edge-report json=PATH")
     if as_json:
-        print(json.dumps({"budgets": [asdict(one) for one in found]}, allow_nan=False))
+        print(json.dumps({"schema": SCHEMA, "budgets": [asdict(one) for one in found]}, allow_nan=False))
     else:
         for one in found:
             _show(one)

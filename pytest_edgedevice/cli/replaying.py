@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SCHEMA = 1
+
 
 def replay(path: Path, changes: Mapping[str, Any], *, as_json: bool = False) -> bool:
     """Print what the comparison finds; whether both sides are close.
@@ -31,11 +33,13 @@ def replay(path: Path, changes: Mapping[str, Any], *, as_json: bool = False) -> 
         changes = {"atol": None, "rtol": None, **changes}
     result = kept.compare(**changes)
     text = failure_text(result)
-    if as_json:
-        found = {"test": kept.test, "passed": result.passed, "message": text, "numbers": evidence_numbers(result)}
-        print(json.dumps(found, allow_nan=False))
-        return result.passed
     info = kept.run.model
+    if as_json:
+        about = {"model": info.name, "sha256": info.sha256, "device": kept.run.device}
+        about |= {"delegate": kept.run.placement.shown, "kept": kept.cut}
+        found = {"passed": result.passed, "message": text, "numbers": evidence_numbers(result)}
+        print(json.dumps({"schema": SCHEMA, "test": kept.test, **about, **found}, allow_nan=False))
+        return result.passed
     where = f" on {kept.run.device}" if kept.run.device else ""
     print(printable(f"{kept.test}: {info.name} ({info.sha256[:12]}){where}, delegate {kept.run.placement.shown}"))
     if kept.cut:

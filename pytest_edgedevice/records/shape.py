@@ -42,7 +42,8 @@ def record_of(line: str) -> Record:
     except RecursionError as error:
         raise ValueError("not JSON: nested too deeply") from error
     except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from error
+        endless = str(error).startswith("Exceeds the limit")  # of digits that Python reads; its advice is for programs
+        raise ValueError(f"not JSON: {'a whole number of thousands of digits' if endless else error}") from error
     if not isinstance(told, dict) or told.get("schema") != SCHEMA or isinstance(told["schema"], bool):
         found = told.get("schema") if isinstance(told, dict) else type(told).__name__
         newer = isinstance(found, int) and found > SCHEMA and not isinstance(found, bool)

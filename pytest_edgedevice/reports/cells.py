@@ -88,9 +88,10 @@ def _latency(numbers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _close(numbers: Mapping[str, Any]) -> dict[str, str]:
-    errors = [one.get("max_abs_error") for one in _list(numbers.get("outputs")) if isinstance(one, dict)]
-    known = [error for error in errors if _is_number(error)]
-    return {"error": f"{max(known):.2g}" if known else ""}
+    outputs = [one for one in _list(numbers.get("outputs")) if isinstance(one, dict)]
+    known = [error for one in outputs if _is_number(error := one.get("max_abs_error"))]
+    broken = any(one.get("actual_nonfinite") and one.get("close") is False for one in outputs)
+    return {"error": ", ".join([*([f"{max(known):.2g}"] if known else []), *(["NaN or Inf"] if broken else [])])}
 
 
 def _memory(numbers: Mapping[str, Any]) -> dict[str, str]:

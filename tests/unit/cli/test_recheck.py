@@ -79,7 +79,10 @@ def recorded(path: Path, *, changes: dict[str, Any] | None = None, **budgets: An
 
 def rechecked(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[dict[str, Any]]]:
     code = main(["recheck", *map(str, arguments), "--json"])
-    return code, json.loads(capsys.readouterr().out)["budgets"]
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema"] == 1
+    budgets: list[dict[str, Any]] = told["budgets"]
+    return code, budgets
 
 
 @pytest.mark.parametrize("budgets", [{"p95_ms": 26}, {"p95_ms": 22}, {"p95_ms": 23.6}, {"p50_ms": 20.1, "p99_ms": 40}])

@@ -24,6 +24,11 @@ def test_a_number_that_no_float_holds_is_told_and_the_rest_is_kept(tmp_path: Pat
     assert "is a larger number than a record may have" in found.faults[0]
 
 
+def test_an_endless_whole_number_is_told_in_our_words(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(f'{{"schema": {"9" * 5000}}}\n')
+    assert read_what_is_there(tmp_path / "r").faults[0].endswith("not JSON: a whole number of thousands of digits")
+
+
 def test_a_record_of_a_newer_schema_says_what_would_read_it(tmp_path: Path) -> None:
     (tmp_path / "r").write_text(json.dumps({**record(), "schema": 2}) + "\n")
     assert (

@@ -209,6 +209,8 @@ def test_the_command_says_what_was_cut_and_gives_json(tmp_path: Path, capsys: py
     assert "kept: 2 of 10 samples" in capsys.readouterr().out
     assert main(["replay", str(path), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
+    assert (told["schema"], told["model"], told["device"], told["delegate"]) == (1, "m.tflite", "pixel", "cpu")
+    assert told["kept"].startswith("2 of 10 samples")
     assert (told["passed"], told["test"], told["numbers"]["samples"]) == (False, "test_a.py::test_it", 2)
 
 

@@ -37,3 +37,10 @@ def test_a_number_of_the_users_own_is_in_the_table_with_its_name_and_unit() -> N
         record(numbers={"name": "odd", "value": "none"}),
     ]
     assert rows(told)[0].cells["also"] == "top1 0.93, drift 1.5 px"
+
+
+def test_an_output_with_nan_has_no_small_error() -> None:
+    broken = {"max_abs_error": 2.0, "close": False, "actual_nonfinite": 2}
+    fine = {"max_abs_error": 0.5, "close": True, "actual_nonfinite": 2}
+    assert rows([record("close", "fail", numbers={"outputs": [broken]})])[0].cells["error"] == "2, NaN or Inf"
+    assert rows([record("close", numbers={"outputs": [fine]})])[0].cells["error"] == "0.5"
