@@ -1,6 +1,6 @@
 """coremltools from outside, as one JSON object: run with the real one and with the stand-in, which must look alike.
 
-With ``models`` as argument: what our engine makes of models that coremltools itself has just written, which only
+With ``models`` as argument, also: what our engine makes of models that coremltools itself has just written, which only
 the real one can.
 """
 
@@ -125,4 +125,4 @@ def models() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(models() if sys.argv[1:] == ["models"] else outside()))
+    print(json.dumps({"outside": outside(), **({"models": models()} if sys.argv[1:] == ["models"] else {})}))
