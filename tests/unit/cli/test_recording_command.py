@@ -18,6 +18,7 @@ from pytest_edgedevice.goldens import load_golden
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("agents")
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 FLOAT = str(FIXTURES / "models" / "digits_float32.tflite")
 INT8 = str(FIXTURES / "models" / "digits_int8.tflite")

@@ -12,48 +12,75 @@ from pytest_edgedevice.cli import main, release, terminal
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.unit.cli.conftest import Terminal
 
 
-@pytest.mark.parametrize("answer", [b"y\n", b"YES\n"])
-def test_a_yes_asks_the_holder(
-    answer: bytes, held: Callable[..., subprocess.Popen[str]], terminal: Callable[..., Terminal]
-) -> None:
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """What is written here is read from the terminal by a command that runs in this process."""
+    read, write = os.pipe()
+    with os.fdopen(read) as stdin, os.fdopen(write, "w"):
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr(release, "is_terminal", lambda: True)
+        yield write
+
+
+def test_a_yes_asks_the_holder(held: Callable[..., subprocess.Popen[str]], terminal: Callable[..., Terminal]) -> None:
     child = held("test_y")
     shown = terminal("release", "local")
     shown.until("Ask that process to end? [y/N] ")
     assert "test test_y, for " in shown.shown
-    shown.type(answer)
+    shown.type(b"y\n")
     assert shown.end() == 0
     assert "local is free" in shown.shown
     assert child.wait(60) == 0
 
 
-@pytest.mark.parametrize("answer", [b"\n", b"n\n", b"no\n", b"yeah\n", b"\x04", b"\x03"])
+def test_a_loud_yes_is_one(
+    answered: int, held: Callable[..., subprocess.Popen[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = held()
+    os.write(answered, b"YES\n")
+    assert main(["release", "local"]) == 0
+    assert "local is free" in capsys.readouterr().out
+    assert child.wait(60) == 0
+
+
+@pytest.mark.parametrize("key", [b"n\n", b"\x04", b"\x03"])
 def test_anything_else_is_a_no(
-    answer: bytes, held: Callable[..., subprocess.Popen[str]], terminal: Callable[..., Terminal]
+    key: bytes, held: Callable[..., subprocess.Popen[str]], terminal: Callable[..., Terminal]
 ) -> None:
     child = held()
     shown = terminal("release", "local")
     shown.until("[y/N] ")
-    shown.type(answer)
+    shown.type(key)
     assert shown.end() == 1
     assert "\r\nnothing was done: local is held still\r\n" in shown.shown
     assert child.poll() is None
 
 
-def test_silence_is_a_no(
-    held: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_no_other_word_is_a_yes(
+    answered: int, held: Callable[..., subprocess.Popen[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     child = held()
-    read, write = os.pipe()
-    with os.fdopen(read) as silent, os.fdopen(write, "w"):
-        monkeypatch.setattr("sys.stdin", silent)
-        monkeypatch.setattr(release, "is_terminal", lambda: True)
-        monkeypatch.setattr(terminal, "ANSWER_S", 0.05)
+    for word in (b"\n", b"no\n", b"yeah\n"):
+        os.write(answered, word)
         assert main(["release", "local"]) == 1
+        assert "nothing was done: local is held still\n" in capsys.readouterr().out
+    assert child.poll() is None
+
+
+def test_silence_is_a_no(
+    answered: int,
+    held: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    child = held()
+    monkeypatch.setattr(terminal, "ANSWER_S", 0.05)
+    assert main(["release", "local"]) == 1
     assert "nothing was done" in capsys.readouterr().out
     assert child.poll() is None
 
