@@ -65,10 +65,22 @@ def append_summary(records: Sequence[Record], path: Path) -> None:
             write_text(path, summary(records))
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(summary(records, most_bytes=max(0, MOST_BYTES - file.tell())))
+        _append(path, records)
     except OSError as error:
         raise InfraError(f"no job summary in {path}: {error.strerror or error}") from error
+
+
+def _append(path: Path, records: Sequence[Record]) -> None:
+    """All of it or nothing: half a table would spoil what other steps write below it."""
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        left = memoryview(summary(records, most_bytes=max(0, MOST_BYTES - before)).encode())
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def _counts(found: Sequence[Row]) -> str:
