@@ -33,6 +33,7 @@ from pytest_edgedevice.leases.holder import to_record
 from pytest_edgedevice.runners.bundle import agent_bundle
 from pytest_edgedevice.runners.client import AgentClient
 from pytest_edgedevice.transports.ssh import link as ssh_link
+from pytest_edgedevice.transports.ssh import transport as ssh
 from pytest_edgedevice.transports.ssh.transport import SshTransport
 from tests.contract.processes import command_line, descendants
 from tests.peers.holding_client import client
@@ -60,6 +61,13 @@ def opened(sshd: PlainSshd, **more: object) -> SshTransport:
 @pytest.fixture
 def link(sshd: PlainSshd) -> Iterator[SshTransport]:
     with opened(sshd) as transport:
+        yield transport
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshTransport]:
+    """A link to a server of its own, which nobody cuts."""
+    with plain_sshd(tmp_path_factory.mktemp("quiet") / "board") as server, opened(server) as transport:
         yield transport
 
 
@@ -164,10 +172,10 @@ def _ticks(pid: int) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGILL, signal.SIGSEGV])
-def test_an_agent_that_died_by_a_signal_is_told_with_it(link: SshTransport, number: signal.Signals) -> None:
+def test_an_agent_that_died_by_a_signal_is_told_with_it(quiet: SshTransport, number: signal.Signals) -> None:
     bundle = agent_bundle()
-    path = link.place(bundle.content, timeout_s=30)
-    agent = AgentClient(link.start(link.agent_command(path)), where=NAME, sha256=bundle.sha256)
+    path = quiet.place(bundle.content, timeout_s=30)
+    agent = AgentClient(quiet.start(quiet.agent_command(path)), where=NAME, sha256=bundle.sha256)
     os.kill(agent.hello["pid"], number)
     with pytest.raises(AgentDiedError, match=number.name):
         agent.request("facts", timeout_s=30)
@@ -385,12 +393,12 @@ def test_a_forked_child_that_outlives_us_does_not_keep_the_connection(sshd: Plai
     link.close()
 
 
-def test_threads_share_the_connection(link: SshTransport) -> None:
+def test_threads_share_the_connection(quiet: SshTransport) -> None:
     got: dict[int, bytes] = {}
 
     def use(number: int) -> None:
         for _ in range(10):
-            got[number] = link.run(["cat"], timeout_s=30, stdin=bytes([number]) * 300_000).stdout
+            got[number] = quiet.run(["cat"], timeout_s=30, stdin=bytes([number]) * 300_000).stdout
 
     threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
     for one in threads:
@@ -400,19 +408,20 @@ def test_threads_share_the_connection(link: SshTransport) -> None:
     assert got == {number: bytes([number]) * 300_000 for number in range(4)}
 
 
-def test_more_input_than_is_ever_on_its_way_comes_back(link: SshTransport) -> None:
+def test_more_input_than_is_ever_on_its_way_comes_back(quiet: SshTransport) -> None:
     sent = os.urandom(20 << 20)
-    assert link.run(["cat"], timeout_s=60, stdin=sent).stdout == sent
+    assert quiet.run(["cat"], timeout_s=60, stdin=sent).stdout == sent
 
 
-def test_a_program_that_reads_nothing_ends_all_the_same(link: SshTransport) -> None:
-    assert link.run(["true"], timeout_s=30, stdin=bytes(20 << 20)).returncode == 0
+def test_a_program_that_reads_nothing_ends_all_the_same(quiet: SshTransport) -> None:
+    assert quiet.run(["true"], timeout_s=30, stdin=bytes(20 << 20)).returncode == 0
 
 
 @pytest.mark.parametrize("stream", ["", ">&2"])
-def test_endless_output_is_cut_off(link: SshTransport, stream: str) -> None:
-    with pytest.raises(TransportError, match="more than 64 MiB"):
-        link.run(["sh", "-c", f"exec cat /dev/zero {stream}"], timeout_s=60)
+def test_endless_output_is_cut_off(quiet: SshTransport, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    monkeypatch.setattr(ssh, "MOST_OUTPUT_BYTES", 4 << 20)
+    with pytest.raises(TransportError, match="more than 4 MiB"):
+        quiet.run(["sh", "-c", f"exec cat /dev/zero {stream}"], timeout_s=60)
 
 
 def test_silence_at_the_door_is_told_in_time(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ADD = Path(__file__).parents[2] / "fixtures" / "tiny" / "add_float32.tflite"
-SIZES = pytest.mark.parametrize("size", [3000, 3 << 20])
+SIZES = [3000, 3 << 20]
+"""One that is sent in one piece, and one in several."""
 CAP = 8 << 20
 
 
@@ -46,48 +47,52 @@ def source(tmp_path: Path, size: int, name: str = "model") -> Path:
     return path
 
 
+def sources(tmp_path: Path) -> list[Path]:
+    """A new model of each size."""
+    return [source(tmp_path, size, f"model-{size}") for size in SIZES]
+
+
 def stayed(base: Path) -> list[Path]:
     """The models that are kept, and nothing else of ours."""
     return sorted(path for path in base.rglob("*") if path.is_file())
 
 
-@SIZES
-def test_a_model_that_stayed_is_not_sent_again(sshd: PlainSshd, base: Path, tmp_path: Path, size: int) -> None:
-    model = source(tmp_path, size)
+def test_models_that_stayed_are_not_sent_again(sshd: PlainSshd, base: Path, tmp_path: Path) -> None:
+    models = sources(tmp_path)
     with opened(sshd, base) as link:
-        assert link.push(model, timeout_s=30).sent_bytes == size
-    assert [path.read_bytes() for path in stayed(base)] == [model.read_bytes()]
+        assert [link.push(model, timeout_s=30).sent_bytes for model in models] == SIZES
+    assert {path.read_bytes() for path in stayed(base)} == {model.read_bytes() for model in models}
     with opened(sshd, base) as link:
-        pushed = link.push(model, timeout_s=30)
-        assert pushed.sent_bytes == 0
-        assert (Path(link.folder) / pushed.sha256).read_bytes() == model.read_bytes()
-        assert link.push(model, timeout_s=30).sent_bytes == 0
+        for model in models:
+            pushed = link.push(model, timeout_s=30)
+            assert pushed.sent_bytes == 0
+            assert (Path(link.folder) / pushed.sha256).read_bytes() == model.read_bytes()
+            assert link.push(model, timeout_s=30).sent_bytes == 0
 
 
-@SIZES
-def test_another_model_of_that_size_is_sent(sshd: PlainSshd, base: Path, tmp_path: Path, size: int) -> None:
+def test_other_models_of_those_sizes_are_sent(sshd: PlainSshd, base: Path, tmp_path: Path) -> None:
     with opened(sshd, base) as link:
-        link.push(source(tmp_path, size), timeout_s=30)
-    other = source(tmp_path, size, "other")
+        for model in sources(tmp_path):
+            link.push(model, timeout_s=30)
     with opened(sshd, base) as link:
-        pushed = link.push(other, timeout_s=30)
-        assert pushed.sent_bytes == size
-        assert pushed.sha256 == hashlib.sha256(other.read_bytes()).hexdigest()
+        for model in sources(tmp_path):
+            pushed = link.push(model, timeout_s=30)
+            assert pushed.sent_bytes == model.stat().st_size
+            assert pushed.sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
 
 
-@SIZES
-def test_a_model_that_somebody_changed_there_is_sent_anew(
-    sshd: PlainSshd, base: Path, tmp_path: Path, size: int
-) -> None:
-    model = source(tmp_path, size)
+def test_models_that_somebody_changed_there_are_sent_anew(sshd: PlainSshd, base: Path, tmp_path: Path) -> None:
+    models = sources(tmp_path)
     with opened(sshd, base) as link:
-        link.push(model, timeout_s=30)
-    (kept,) = stayed(base)
-    kept.write_bytes(bytes(size))
+        for model in models:
+            link.push(model, timeout_s=30)
+    for kept in stayed(base):
+        kept.write_bytes(bytes(kept.stat().st_size))
     with opened(sshd, base) as link:
-        pushed = link.push(model, timeout_s=30)
-        assert pushed.sent_bytes == size
-        assert (Path(link.folder) / pushed.sha256).read_bytes() == model.read_bytes()
+        for model in models:
+            pushed = link.push(model, timeout_s=30)
+            assert pushed.sent_bytes == model.stat().st_size
+            assert (Path(link.folder) / pushed.sha256).read_bytes() == model.read_bytes()
 
 
 def test_a_model_that_is_a_link_to_elsewhere_is_not_taken(sshd: PlainSshd, base: Path, tmp_path: Path) -> None:

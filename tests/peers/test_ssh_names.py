@@ -28,6 +28,13 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainSshd]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def link(sshd: PlainSshd) -> Iterator[SshTransport]:
+    """For the tests that leave it as it is, and apart from the folder that they look into."""
+    with opened(sshd, base=str(sshd.folder / "apart")) as one:
+        yield one
+
+
 def opened(sshd: PlainSshd, *, base: str = "", python: str = sys.executable) -> SshTransport:
     return SshTransport(NAME, program=sshd.program, python=python, base=base)
 
@@ -43,12 +50,11 @@ def test_a_model_runs_in_folders_of_any_name_which_are_empty_afterwards(sshd: Pl
 
 
 @pytest.mark.parametrize("name", [*ODD, "a\nb"])
-def test_a_file_of_any_name_is_pushed(sshd: PlainSshd, tmp_path: Path, name: str) -> None:
+def test_a_file_of_any_name_is_pushed(link: SshTransport, tmp_path: Path, name: str) -> None:
     source = tmp_path / name
     source.write_bytes(name.encode())
-    with opened(sshd) as link:
-        pushed = link.push(source, timeout_s=30)
-        assert (Path(link.folder) / pushed.sha256).read_bytes() == name.encode()
+    pushed = link.push(source, timeout_s=30)
+    assert (Path(link.folder) / pushed.sha256).read_bytes() == name.encode()
 
 
 def test_an_interpreter_of_any_name_is_used(sshd: PlainSshd, tmp_path: Path) -> None:
@@ -62,10 +68,9 @@ def test_an_interpreter_of_any_name_is_used(sshd: PlainSshd, tmp_path: Path) -> 
         assert link.agent_command("x")[0] == str(python)
 
 
-def test_arguments_arrive_as_they_are(sshd: PlainSshd) -> None:
+def test_arguments_arrive_as_they_are(link: SshTransport) -> None:
     words = [*ODD, "a\nb", ""]
-    with opened(sshd) as link:
-        done = link.run(["python3", "-c", "import sys; print(ascii(sys.argv[1:]))", *words], timeout_s=30)
+    done = link.run(["python3", "-c", "import sys; print(ascii(sys.argv[1:]))", *words], timeout_s=30)
     assert done.stdout.decode().strip() == ascii(words)
 
 
