@@ -102,22 +102,6 @@ def run_script(project: pytest.Pytester, name: str) -> str:
     return ran.stdout.str()
 
 
-@pytest.fixture
-def recorded_and_run(
-    project: pytest.Pytester,
-    once: Callable[[str, Callable[[], tuple[pytest.RunResult, ...]]], tuple[pytest.RunResult, ...]],
-) -> tuple[pytest.RunResult, ...]:
-    """The golden is recorded, and what needs it or stands beside it is run."""
-    run = project.runpytest_subprocess
-    return once(
-        "golden",
-        lambda: (
-            run(*QUIET, "test_golden.py", "--edge-update-goldens"),
-            run(*QUIET, "-v", "test_golden.py", "test_compare.py", "test_int8.py", "test_delegates.py"),
-        ),
-    )
-
-
 def passed(result: pytest.RunResult, file: str) -> int:
     return sum(line.startswith(f"{file}::") and " PASSED " in line for line in result.outlines)
 
@@ -140,23 +124,24 @@ def test_every_python_block_says_its_file_and_is_one_of_those_that_are_run() -> 
     assert SCRIPTS == ["save_reference.py", "names.py", "serving.py", "search.py"]
 
 
-def test_the_first_test_passes_with_the_saved_reference(project: pytest.Pytester) -> None:
-    run_script(project, "save_reference.py")
-    project.runpytest_subprocess(*QUIET, "test_my_model.py").assert_outcomes(passed=1)
-
-
-def test_the_first_test_fails_with_the_wrong_model(project: pytest.Pytester) -> None:
+def test_the_first_test_passes_with_the_saved_reference_and_fails_with_the_wrong_model(
+    project: pytest.Pytester,
+) -> None:
     """What the README's reader sees is no test that always passes."""
     run_script(project, "save_reference.py")
+    project.runpytest_subprocess(*QUIET, "test_my_model.py").assert_outcomes(passed=1)
     shutil.copy(digits.WEIGHTS.with_name("digits_int8.tflite"), project.path / "my_model.tflite")
     project.runpytest_subprocess(*QUIET, "test_my_model.py").assert_outcomes(failed=1)
 
 
-def test_recording_a_golden_fails_once_and_passes_then(recorded_and_run: tuple[pytest.RunResult, ...]) -> None:
-    recorded, run = recorded_and_run
+def test_a_golden_is_recorded_and_what_needs_it_or_proves_delegates_beside_it_passes(project: pytest.Pytester) -> None:
+    recorded = project.runpytest_subprocess(*QUIET, "test_golden.py", "--edge-update-goldens")
     recorded.assert_outcomes(failed=1)
     recorded.stdout.fnmatch_lines(["*run again without --edge-update-goldens*"])
-    assert (passed(run, "test_golden.py"), passed(run, "test_compare.py")) == (1, 1)
+    counts = {"test_golden.py": 1, "test_compare.py": 1, "test_int8.py": 1, "test_delegates.py": 3}
+    run = project.runpytest_subprocess(*QUIET, "-v", *counts)
+    assert {file: passed(run, file) for file in counts} == counts
+    run.assert_outcomes(passed=6)
 
 
 def test_a_recorded_golden_finds_its_inputs_where_they_stayed(project: pytest.Pytester) -> None:
@@ -169,20 +154,11 @@ def test_a_recorded_golden_finds_its_inputs_where_they_stayed(project: pytest.Py
     ran.stdout.fnmatch_lines(["recorded goldens/numbers: 40 samples, answered by serving.py:answer"])
 
 
-def test_delegates_are_proven(recorded_and_run: tuple[pytest.RunResult, ...]) -> None:
-    assert passed(recorded_and_run[1], "test_delegates.py") == 3
-    recorded_and_run[1].assert_outcomes(passed=6)
-
-
 def test_core_ml_models_are_requested(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a stand-in of coremltools, which a Mac alone could run."""
     monkeypatch.setenv("PYTHONPATH", str(coreml_models.FOLDER))
     coreml_models.package(project.path, name="my_model")
     project.runpytest_subprocess(*QUIET, "test_core_ml.py").assert_outcomes(passed=2)
-
-
-def test_the_int8_model_passes_on_the_float_golden(recorded_and_run: tuple[pytest.RunResult, ...]) -> None:
-    assert passed(recorded_and_run[1], "test_int8.py") == 1
 
 
 def test_a_data_set_and_conversions_are_evaluated_and_leave_a_verdict(project: pytest.Pytester) -> None:

@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("cold")
 OPTIONS = [
     *(
         "device",
@@ -61,10 +60,15 @@ def test_playwright_beside_two_workers_starts(pytester: pytest.Pytester) -> None
 
 
 @pytest.mark.usefixtures("autoload")
+def test_beside_plugins_that_do_not_own_device_it_is_ours(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(USES_SPEC)
+    pytester.runpytest_subprocess("--device", "nas", "-p", "no:playwright").assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("arguments", [["--device", "nas"], ["--device=nas"], ["--edge-device", "nas"]])
 def test_alone_both_names_of_the_option_work(pytester: pytest.Pytester, arguments: list[str]) -> None:
     pytester.makepyfile(USES_SPEC)
-    pytester.runpytest_subprocess(*arguments, "-p", "no:playwright").assert_outcomes(passed=1)
+    pytester.runpytest(*arguments).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("kind", OWNERS)
@@ -124,6 +128,7 @@ def test_it_starts_without_a_terminal(pytester: pytest.Pytester, arguments: list
     assert (result.ret, result.stderr.str()) == (0, "")
 
 
+@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize("extra", [[], ["-W", "error"], ["-q"], ["--device", "local"]])
 def test_without_device_tests_nothing_is_printed_and_nothing_heavy_imported(
     pytester: pytest.Pytester, extra: list[str]

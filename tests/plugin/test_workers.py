@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +9,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("cold")
+
+@pytest.fixture(autouse=True)
+def measured_where_started(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For coverage: workers that are forked cannot be measured."""
+    if "cold" not in request.fixturenames:
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 CHECKS = """
 import pytest
 @pytest.mark.parametrize("number", range(6))
@@ -36,67 +42,47 @@ def test_a(edge_device, edge_check, number):
 """
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one run of two workers gave, of which one crashed in its last test."""
-
-    result: pytest.RunResult
-    records: list[dict[str, Any]]
-    seen: list[str]
-
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        return [one for one in self.records if one["check"] == "metric"]
-
-
-@pytest.fixture
-def crashed(
-    pytester: pytest.Pytester,
-    workers: list[str],
-    records: Callable[[], list[dict[str, Any]]],
-    once: Callable[[str, Callable[[], Any]], Run],
-) -> Run:
-    def run() -> Run:
-        pytester.makeconftest(SEES)
-        pytester.makepyfile(test_it=CHECKS + CRASH)
-        result = pytester.runpytest("--edge-report", "json=out.jsonl", *workers)
-        return Run(result, records(), (pytester.path / "seen.txt").read_text().split())
-
-    return once("crashed", run)
-
-
-def test_every_record_reaches_the_controller_and_the_table_is_printed_once(crashed: Run) -> None:
-    crashed.result.assert_outcomes(passed=5, failed=2)
-    assert {one["worker"] for one in crashed.metrics} >= {"gw0", "gw1"}
-    assert [("= edge devices =" in line) for line in crashed.result.outlines].count(True) == 1
-    crashed.result.stdout.fnmatch_lines(["edgedevice: 7 records in *out.jsonl"])
-
-
-def test_a_worker_that_crashes_keeps_the_others_records(crashed: Run) -> None:
-    assert crashed.result.ret == pytest.ExitCode.TESTS_FAILED
-    assert sorted(one["numbers"]["value"] for one in crashed.metrics) == [number / 10 for number in range(6)]
-
-
-def test_a_test_whose_worker_crashed_has_a_record_and_a_row(crashed: Run) -> None:
-    (record,) = [one for one in crashed.records if one["check"] != "metric"]
+@pytest.mark.usefixtures("cold")
+def test_a_worker_that_crashes_takes_no_record_with_it_and_leaves_one(
+    pytester: pytest.Pytester, workers: list[str], records: Callable[[], list[dict[str, Any]]]
+) -> None:
+    pytester.makeconftest(SEES)
+    pytester.makepyfile(test_it=CHECKS + CRASH)
+    result = pytester.runpytest("--edge-report", "json=out.jsonl", *workers)
+    result.assert_outcomes(passed=5, failed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    metrics = [one for one in records() if one["check"] == "metric"]
+    assert {one["worker"] for one in metrics} >= {"gw0", "gw1"}
+    assert sorted(one["numbers"]["value"] for one in metrics) == [number / 10 for number in range(6)]
+    (record,) = [one for one in records() if one["check"] != "metric"]
     assert (record["check"], record["verdict"], record["outcome"]) == ("worker", "fail", "failed")
     assert "crashed while running" in record["message"]
-    crashed.result.stdout.fnmatch_lines(["test_z_crash*failed"])
+    # the table is printed, and the hook called, in the controller only
+    assert [("= edge devices =" in line) for line in result.outlines].count(True) == 1
+    result.stdout.fnmatch_lines(["test_z_crash*failed"])
+    result.stdout.fnmatch_lines(["edgedevice: 7 records in *out.jsonl"])
+    assert sorted((pytester.path / "seen.txt").read_text().split()) == ["metric"] * 6 + ["worker"]
 
 
-def test_the_record_hook_is_called_in_the_controller_only(crashed: Run) -> None:
-    assert sorted(crashed.seen) == ["metric"] * 6 + ["worker"]
-
-
-@pytest.mark.parametrize("dist", ["load", "loadscope", "worksteal"])
-def test_workers_that_share_a_device_take_turns_beyond_the_wait_for_others(
-    pytester: pytest.Pytester, workers: list[str], dist: str
-) -> None:
-    # two modules, so that loadscope gives each worker one; the device is held longer than --edge-wait allows others
+def assert_they_take_turns(pytester: pytest.Pytester, *arguments: str) -> None:
+    """Two modules, so that loadscope gives each worker one; the device is held longer than others are waited for."""
     slow = DEVICE + "\n@pytest.fixture(scope='session', autouse=True)\ndef pause(edge_device):\n    time.sleep(1.5)\n"
     pytester.makepyfile(test_one=slow, test_two=slow)
-    result = pytester.runpytest("--edge-wait", "1", "--dist", dist, *workers)
-    result.assert_outcomes(passed=12)
+    pytester.runpytest("--edge-wait", "1", *arguments).assert_outcomes(passed=12)
+
+
+@pytest.mark.usefixtures("cold")
+def test_workers_that_share_a_device_take_turns_beyond_the_wait_for_others(
+    pytester: pytest.Pytester, workers: list[str]
+) -> None:
+    assert_they_take_turns(pytester, "--dist", "load", *workers)
+
+
+@pytest.mark.parametrize("dist", ["loadscope", "worksteal"])
+def test_they_take_turns_however_tests_are_given_to_them(
+    pytester: pytest.Pytester, workers: list[str], dist: str
+) -> None:
+    assert_they_take_turns(pytester, "--dist", dist, *workers)
 
 
 def test_the_worlds_fault_in_a_worker_is_an_error(pytester: pytest.Pytester, workers: list[str]) -> None:
