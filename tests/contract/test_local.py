@@ -18,6 +18,7 @@ from pytest_edgedevice.runners.bundle import agent_bundle
 from pytest_edgedevice.runners.client import AgentClient
 from pytest_edgedevice.testing import AgentContract, StartAgent, TransportContract
 from pytest_edgedevice.transports.local import LocalTransport
+from tests.peers.forked_agents import forked_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +38,10 @@ HOST = textwrap.dedent("""
         import numpy as np
         steps = np.array([2**31 - 1], np.int32)
         threading.Thread(target=model.run, args=({"steps": steps},), kwargs={"timeout_s": 600}, daemon=True).start()
-        used = Path(f"/proc/{model._backend.client.hello['pid']}/stat")
-        while int(used.read_text().rsplit(")", 1)[1].split()[11]) < 100:  # a second of processor time: it computes
+        stat = Path(f"/proc/{model._backend.client.hello['pid']}/stat")
+        used = lambda: int(stat.read_text().rsplit(")", 1)[1].split()[11])
+        before = used()
+        while used() < before + 20:  # a fifth of a second of processor time: it computes
             time.sleep(0.01)
     print(transport.folder, model._backend.client.hello["pid"], flush=True)
     time.sleep(600)
@@ -57,6 +60,14 @@ class TestLocalTransport(TransportContract):
         return transport
 
 
+@pytest.fixture(scope="class")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Agents that need not start from nothing: it is their answers that the contract is about."""
+    with forked_agents(tmp_path_factory.mktemp("agents"), measured=True):
+        yield
+
+
+@pytest.mark.usefixtures("forked")
 class TestLocalAgent(AgentContract):
     @pytest.fixture
     def start_agent(self, transport: LocalTransport) -> StartAgent:

@@ -25,6 +25,7 @@ from pytest_edgedevice.errors import (
 from pytest_edgedevice.inventory import load_inventory
 from pytest_edgedevice.opening import Catalog
 from pytest_edgedevice.transports.local import LocalTransport
+from tests.peers.forked_agents import forked_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
 ROW = np.ones((2, 4), np.float32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Agents that need not start from nothing."""
+    with forked_agents(tmp_path_factory.mktemp("agents")):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import pytest
 
 import pytest_edgedevice
 from pytest_edgedevice.errors import AgentDiedError, InputError, ModelError
+from tests.peers.forked_agents import forked_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from pytest_edgedevice import Device, LoadedModel
 
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Agents that need not start from nothing."""
+    with forked_agents(tmp_path_factory.mktemp("agents")):
+        yield
 
 
 @pytest.fixture(scope="module")

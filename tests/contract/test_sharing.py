@@ -19,12 +19,20 @@ import pytest
 
 from pytest_edgedevice import Device, open_device
 from pytest_edgedevice.errors import DeviceBusyError, InputError
+from tests.peers.forked_agents import forked_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ADD = Path(__file__).parents[2] / "fixtures" / "tiny" / "add_float32.tflite"
 ONES = {"a": np.ones((1, 4), np.float32), "b": np.ones((1, 4), np.float32)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Agents that need not start from nothing."""
+    with forked_agents(tmp_path_factory.mktemp("agents")):
+        yield
 
 
 @pytest.fixture(autouse=True)
