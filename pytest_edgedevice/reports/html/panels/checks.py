@@ -56,7 +56,9 @@ def _latency(told: dict[str, Any]) -> str:
 
 def _close(told: dict[str, Any]) -> str:
     outputs = objects(told.get("outputs"))
-    return f"{wording.counted(len(outputs), 'output')}, {sum(one.get('close') is False for one in outputs)} not close"
+    wrong = sum(one.get("close") is False for one in outputs)
+    close = "all close" if outputs and all(one.get("close") is True for one in outputs) else ""
+    return ", ".join(filter(None, [wording.counted(len(outputs), "output"), f"{wrong} not close" if wrong else close]))
 
 
 def _value(told: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ LEFT, RIGHT, BOTTOM = 56, 10, 24
 BINS = 40
 MOST_DOTS = 160
 BUCKETS = 40
+BETWEEN_WORDS = 10
 
 Mark = tuple[str, float, str]
 """A line at a value: its label, the value, its class."""
@@ -74,7 +75,7 @@ def _marks(marks: Sequence[Mark], across: Scale) -> str:
         row = next((place for place, end in enumerate(rows) if end < x), 0)
         wide = 7 * len(words)
         turned = x + wide > WIDTH - RIGHT
-        rows[row] = x if turned else x + wide
+        rows[row] = x if turned else x + wide + BETWEEN_WORDS
         y = 11 + row * 13
         parts.append(f'<path class="mark {kind}" d="M{short(x)} {y + 2}V{HEIGHT - BOTTOM}"/>')
         parts.append(text(x - 3 if turned else x + 3, y, words, anchor="end" if turned else ""))
