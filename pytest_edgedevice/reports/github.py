@@ -47,9 +47,9 @@ def summary(records: Sequence[Record], *, title: str = "Edge devices", most_byte
     kept = _fitting(lines, most_bytes // 2)
     left = len(checked) - len(kept)
     more = ["", f"{left} more rows are in the report's artifact."] if left else []
-    messages = _messages(records)
-    told = _fitting(messages[:MOST_MESSAGES], most_bytes // 4)
-    unsaid = len(messages) - len(told)
+    wrong = _with_messages(records)
+    told = _fitting(map(_message, wrong[:MOST_MESSAGES]), most_bytes // 4)
+    unsaid = len(wrong) - len(told)
     rest = [f"{unsaid} more messages are in the report's artifact."] if unsaid else []
     return "\n".join([*head, *kept, *more, "", *told, *rest]) + "\n"
 
@@ -94,17 +94,22 @@ def _cell(row: Row, name: str) -> str:
     return f"{MARKS.get(row.outcome, '')} {text}".strip() if name == "verdict" else text
 
 
-def _messages(records: Iterable[Record]) -> list[str]:
-    """What went wrong in words, the worst first, each folded so that the table stays in sight."""
-    found: list[str] = []
-    for record in sorted(records, key=lambda record: -SEVERITY[outcome_of(record)]):
-        message = str(record.get("message") or "")
-        if not message or record.get("verdict") == "pass" or record.get("outcome") == "skipped":
-            continue
-        title = _escaped(clean(record.get("test", "")) or clean(record.get("check", "")))
-        text = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in message[:MOST_MESSAGE_CHARS])
-        found.append(f"<details><summary>{title}</summary>\n\n<pre>{_escaped(text)}</pre>\n\n</details>\n")
-    return found
+def _with_messages(records: Iterable[Record]) -> list[Record]:
+    """Those that tell in words what went wrong, the worst first."""
+    worst_first = sorted(records, key=lambda record: -SEVERITY[outcome_of(record)])
+    return [one for one in worst_first if one.get("message") and not _is_fine(one)]
+
+
+def _is_fine(record: Record) -> bool:
+    return record.get("verdict") == "pass" or record.get("outcome") == "skipped"
+
+
+def _message(record: Record) -> str:
+    """What went wrong in words, folded so that the table stays in sight."""
+    title = _escaped(clean(record.get("test", "")) or clean(record.get("check", "")))
+    message = str(record["message"])[:MOST_MESSAGE_CHARS]
+    text = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in message)
+    return f"<details><summary>{title}</summary>\n\n<pre>{_escaped(text)}</pre>\n\n</details>\n"
 
 
 def _fitting(lines: Iterable[str], most_bytes: int) -> list[str]:
