@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_edgedevice.errors import DeadlineError, DeviceFullError, DeviceLostError, TransportError
+from pytest_edgedevice.transports.ssh import connection, process
 from pytest_edgedevice.transports.ssh import transport as ssh
 from pytest_edgedevice.transports.ssh.transport import SshTransport
 
@@ -21,8 +24,9 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A board that floods keeps a core busy until its goodbye, for which nobody waits here."""
+    """A board that floods keeps a core busy until its goodbye or its program's end, for which nobody waits here."""
     monkeypatch.setattr(ssh, "CLOSE_S", 0.2)
+    monkeypatch.setattr(process, "KILL_S", 0.2)
 
 
 def opened(how: str, *, timeout_s: float = 20.0) -> SshTransport:
@@ -82,9 +86,16 @@ def test_a_program_that_breaks_the_protocol_ends_the_link(how: str) -> None:
         use(link)
 
 
-def test_endless_frames_before_the_hello_are_told_in_time() -> None:
+def test_endless_frames_before_the_hello_are_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    await_hello = connection._await_hello
+
+    def hastily(link: Any, target: Any, deadline: float) -> Any:
+        assert deadline <= time.monotonic() + 20
+        return await_hello(link, target, time.monotonic() + 0.3)  # from here on, however long the board took to start
+
+    monkeypatch.setattr(connection, "_await_hello", hastily)
     with pytest.raises(TransportError, match="did not say hello in time"):
-        opened("endless-frames", timeout_s=3.0)
+        opened("endless-frames")
 
 
 @pytest.mark.parametrize("how", ["errors", "strangers"])
