@@ -40,8 +40,10 @@ def read_inputs(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise InputError(f"inputs {str(path)!r} cannot be read: {error.strerror or error}") from error
     except BROKEN as error:
+        # numpy takes all that it does not know for a pickle, and says how to load that unsafely
+        why = "neither NPZ nor NPY, or of Python objects" if "pickle" in str(error) else str(error)[:200]
         raise InputError(
-            f"inputs {str(path)!r} are no file of arrays: {str(error)[:200]}",
+            f"inputs {str(path)!r} are no file of arrays: {why}",
             hint="write them with: numpy.savez(PATH, **{name: array})",
         ) from error
     if not arrays:
