@@ -16,7 +16,7 @@ static const uint32_t ROUND[64] = {
 static uint32_t turned(uint32_t word, unsigned by) { return word >> by | word << (32 - by); }
 
 static void take_block(Sha256 *hash, const unsigned char *block) {
-    uint32_t word[64], s[8];
+    uint32_t word[64];
     for (int at = 0; at < 16; at++)
         word[at] = (uint32_t)block[4 * at] << 24 | (uint32_t)block[4 * at + 1] << 16 |
                    (uint32_t)block[4 * at + 2] << 8 | block[4 * at + 3];
@@ -25,17 +25,24 @@ static void take_block(Sha256 *hash, const unsigned char *block) {
         word[at] = word[at - 16] + (turned(far, 7) ^ turned(far, 18) ^ far >> 3) + word[at - 7] +
                    (turned(near, 17) ^ turned(near, 19) ^ near >> 10);
     }
-    memcpy(s, hash->state, sizeof s);
+    /* Variables by name, which stay in registers: an array that is shifted is copied for each word. */
+    uint32_t a = hash->state[0], b = hash->state[1], c = hash->state[2], d = hash->state[3];
+    uint32_t e = hash->state[4], f = hash->state[5], g = hash->state[6], h = hash->state[7];
     for (int at = 0; at < 64; at++) {
-        uint32_t first = s[7] + (turned(s[4], 6) ^ turned(s[4], 11) ^ turned(s[4], 25)) +
-                         ((s[4] & s[5]) ^ (~s[4] & s[6])) + ROUND[at] + word[at];
-        uint32_t second =
-            (turned(s[0], 2) ^ turned(s[0], 13) ^ turned(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof *s);
-        s[4] += first;
-        s[0] = first + second;
+        uint32_t first = h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) + ((e & f) ^ (~e & g)) +
+                         ROUND[at] + word[at];
+        uint32_t second = (turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        h = g;
+        g = f;
+        f = e;
+        e = d + first;
+        d = c;
+        c = b;
+        b = a;
+        a = first + second;
     }
-    for (int at = 0; at < 8; at++) hash->state[at] += s[at];
+    const uint32_t after[8] = {a, b, c, d, e, f, g, h};
+    for (int at = 0; at < 8; at++) hash->state[at] += after[at];
 }
 
 void sha256_start(Sha256 *hash) {
