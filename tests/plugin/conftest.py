@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import pkgutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pluggy
 import pytest
 import xdist.plugin  # type: ignore[import-untyped]  # noqa: F401 - pytester forgets what is first imported inside a run
 
@@ -37,6 +39,18 @@ def warm() -> Iterator[type[WarmPopen]]:
     WarmPopen.warm.close()
 
 
+@pytest.fixture(scope="session")
+def load_entry_points() -> Callable[..., int]:
+    """Plugins by their entry points; what has none is not looked for in all that is installed, in run after run."""
+    names = {point.name for point in importlib.metadata.entry_points(group="pytest11")}
+    look_for = pluggy.PluginManager.load_setuptools_entrypoints
+
+    def load(manager: pluggy.PluginManager, group: str, name: str | None = None) -> int:
+        return look_for(manager, group, name) if name is None or name in names else 0
+
+    return load
+
+
 @pytest.fixture
 def cold() -> None:
     """For tests about what a process imports, or finds in its environment: each is started, and none is forked."""
@@ -46,6 +60,7 @@ def cold() -> None:
 def own_surroundings(
     request: pytest.FixtureRequest,
     warm: type[WarmPopen],
+    load_entry_points: Callable[..., int],
     all_is_imported: None,
     pytester: pytest.Pytester,
     tmp_path_factory: pytest.TempPathFactory,
@@ -65,6 +80,7 @@ def own_surroundings(
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "pytest_edgedevice.plugin")
     pytester.makeini(f"[pytest]\nedge_models = {TINY}\n")
+    monkeypatch.setattr(pluggy.PluginManager, "load_setuptools_entrypoints", load_entry_points)
     if "cold" not in request.fixturenames:
         monkeypatch.setattr(subprocess, "Popen", warm)
     return place / "sessions"
