@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_edgedevice.cli.text import complain, printable, printable_lines
 from pytest_edgedevice.errors import InfraError, UsageError
 from pytest_edgedevice.records import Merged, merge, read_what_is_there
-from pytest_edgedevice.reports.renderers import Report, parse_report
+from pytest_edgedevice.reports.renderers import Report, parse_report, refuse_one_place_for_two
 from pytest_edgedevice.reports.telling_apart import told_apart
 from pytest_edgedevice.reports.terminal import table
 
@@ -40,7 +39,7 @@ def merge_files(files: Sequence[Path], *, output: Path | None, reports: Sequence
     asked = [parse_report(text, Path.cwd()) for text in reports]
     if output is not None:
         asked.insert(0, Report("json", output))
-    _refuse_one_place_for_two(asked)
+    refuse_one_place_for_two(asked)
     found, faults = _read(files)
     merged = merge(found)
     shown = told_apart(merged.records)
@@ -53,14 +52,6 @@ def merge_files(files: Sequence[Path], *, output: Path | None, reports: Sequence
     for sentence in refused:
         print(f"edgedevice: {printable_lines(sentence)}", file=sys.stderr)
     return not (faults or merged.conflicts or refused)
-
-
-def _refuse_one_place_for_two(asked: Sequence[Report]) -> None:
-    """The last one would take the place of the others; only a summary, or a terminal, takes several."""
-    places = [os.path.realpath(report.path) for report in asked if report.name != "github"]
-    twice = [place for place in places if places.count(place) > 1 and not place.startswith(("/dev/", "/proc/"))]
-    if twice:
-        raise UsageError(f"two reports would be written to {twice[0]!r}", hint="name a file for each")
 
 
 def _write(asked: Sequence[Report], records: Sequence[Record], shown: Sequence[Record]) -> tuple[list[str], list[str]]:

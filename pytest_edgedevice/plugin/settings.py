@@ -26,7 +26,7 @@ from pytest_edgedevice.plugin.options import (
     WAIT_S,
 )
 from pytest_edgedevice.plugin.reading import choice, count, file, home_of, ini_folder, one, seconds, several, whole
-from pytest_edgedevice.reports.renderers import Report, parse_report
+from pytest_edgedevice.reports.renderers import Report, parse_report, refuse_one_place_for_two
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,9 +192,11 @@ def _reports(config: pytest.Config) -> tuple[Report, ...]:
 
     base = config.invocation_params.dir if where.startswith("--") else ini_folder(config)
     try:
-        return tuple(dict.fromkeys(parse_report(text, base) for text in texts))
+        found = tuple(dict.fromkeys(parse_report(text, base) for text in texts))
+        refuse_one_place_for_two(found)
     except UsageError as error:
         raise pytest.UsageError(f"{where}: {error}") from error
+    return found
 
 
 def _baseline(config: pytest.Config) -> Path | None:

@@ -7,6 +7,7 @@ The names are looked up at start, so each one's work is imported when it is aske
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,20 @@ def parse_report(text: str, base: Path) -> Report:
 
         check_installed()
     return Report(name, path)
+
+
+def refuse_one_place_for_two(reports: Sequence[Report]) -> None:
+    """The last one would take the place of the others; only a job's summary, or a terminal, takes several.
+
+    Raises:
+        UsageError: Two would be written to one file.
+    """
+    from pytest_edgedevice.errors import UsageError
+
+    places = [os.path.realpath(report.path) for report in reports if report.name != "github"]
+    twice = [place for place in places if places.count(place) > 1 and not place.startswith(("/dev/", "/proc/"))]
+    if twice:
+        raise UsageError(f"two reports would be written to {twice[0]!r}", hint="name a file for each")
 
 
 def _json(records: Sequence[Record], path: Path) -> None:

@@ -96,6 +96,11 @@ def test_a_bad_value_in_the_ini_file_names_the_key(
     assert_told_once(pytester.runpytest(), f"{key} in the ini file: ", allowed)
 
 
+def test_two_reports_in_one_place_are_refused(pytester: pytest.Pytester) -> None:
+    ran = pytester.runpytest("--edge-report=json=out", "--edge-report=junit=./out")
+    assert_told_once(ran, "--edge-report: two reports would be written to ", "name a file for each")
+
+
 @pytest.mark.parametrize(("spec", "text"), BAD_SPECS)
 def test_a_spec_that_cannot_be_understood_is_told_once(pytester: pytest.Pytester, spec: str, text: str) -> None:
     pytester.makepyfile(DEVICE_TEST)
