@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.pairs import interleave, ratio, row
+from benchmarks.startup import OTHERS
 
 TESTS = 500
 GOAL = 1.02
@@ -24,7 +25,7 @@ import pytest
 def test_it(edge_device, edge_check, number):
     edge_check.metric("number", number)
 """
-PLAIN = ["-q", "--device", "local", "-p", "no:cacheprovider"]
+PLAIN = ["-q", "--device", "local", *OTHERS]
 CACHED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from pytest_edgedevice.history import Baselines
+    from pytest_edgedevice.history.baselines import Baselines
     from pytest_edgedevice.records import Record
     from pytest_edgedevice.values import Regression, Timing
 
@@ -27,7 +27,8 @@ def comparer(item: pytest.Item) -> Callable[[Any, Timing], Regression | None] | 
     known = _known(item.config)
 
     def compared(model: Any, timing: Timing) -> Regression | None:
-        from pytest_edgedevice.history import compare, key_of
+        from pytest_edgedevice.history.baselines import key_of
+        from pytest_edgedevice.history.regression import compare
 
         device = item.stash.get(DEVICE, None)
         if not timing.samples_ns or not timing.p50_ms > 0:
@@ -54,7 +55,7 @@ def _known(config: pytest.Config) -> Baselines:
         InfraError: It cannot be read, which says nothing of any model.
     """
     from pytest_edgedevice.errors import InfraError, UsageError
-    from pytest_edgedevice.history import read_baselines
+    from pytest_edgedevice.history.baselines import read_baselines
 
     if BASELINES not in config.stash:
         settings = settings_of(config)
@@ -74,7 +75,7 @@ def update(config: pytest.Config, records: Sequence[Record]) -> str:
     Raises:
         EdgeDeviceError: The file cannot be read or written.
     """
-    from pytest_edgedevice.history import update_baselines
+    from pytest_edgedevice.history.baselines import update_baselines
 
     path = settings_of(config).baseline
     assert path is not None

@@ -14,16 +14,9 @@ import numpy as np
 import pytest
 
 from pytest_edgedevice.errors import InfraError, UsageError
-from pytest_edgedevice.history import (
-    Key,
-    alone,
-    baselines,
-    compare,
-    key_of,
-    key_of_record,
-    read_baselines,
-    update_baselines,
-)
+from pytest_edgedevice.history import alone, baselines
+from pytest_edgedevice.history.baselines import Key, key_of, key_of_record, read_baselines, update_baselines
+from pytest_edgedevice.history.regression import compare
 from pytest_edgedevice.records import Record, build, with_outcome
 from pytest_edgedevice.values import Evidence, ModelInfo, Placement
 

@@ -193,6 +193,18 @@ def test_a_short_table_has_only_what_did_not_pass() -> None:
     assert table([record()], width=80, short=True) == []
 
 
+def test_a_row_of_a_short_table_says_what_it_says_in_a_long_one() -> None:
+    """Also what an attempt that passed, or a check that did, says of a test that failed elsewhere."""
+    several = [
+        record("latency", numbers={"p50_ms": 2.0}, worker="gw0"),
+        record("memory", "fail", numbers={"observed": 31}, worker="gw1"),
+        record("close", numbers={"outputs": [{"max_abs_error": 0.5}]}, test="t.py::test_b", outcome="failed"),
+        record(test="t.py::test_c"),
+    ]
+    heading, *body = table(several, width=200)
+    assert table(several, width=200, short=True) == [heading, *body[:2]]
+
+
 def test_no_records_make_no_table() -> None:
     assert table([], width=80) == []
 
