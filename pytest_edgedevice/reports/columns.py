@@ -9,7 +9,7 @@ CUT = "..."
 
 def display_width(text: str) -> int:
     """Columns that a terminal gives to a text of printable characters."""
-    return sum(_width(sign) for sign in text)
+    return len(text) if text.isascii() else sum(_width(sign) for sign in text)
 
 
 def fit(text: str, columns: int) -> str:
