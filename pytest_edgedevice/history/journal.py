@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_edgedevice.errors import InfraError
 from pytest_edgedevice.history.alone import alone
@@ -31,8 +30,7 @@ MOST_BYTES = 64 << 20
 CHUNK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(NamedTuple):
     """What is kept: the newest runs, none older than so many days, and never more than 64 MiB.
 
     A tenth more than ``runs`` may be there, so that not every run has to rewrite the file.

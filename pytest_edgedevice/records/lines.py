@@ -25,7 +25,7 @@ MOST_FAULTS = 1000
 """A crash tears one line of a file; one with more than this is none of records."""
 MOST_BLANKS = 1_000_000
 """Nothing that writes records leaves blank lines; to look at 500 MiB of them would take minutes."""
-_encoded = json.JSONEncoder(allow_nan=False).encode
+_encoded = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)

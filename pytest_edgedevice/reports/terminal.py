@@ -5,12 +5,10 @@ A pure function of records; colours and printing are the plugin's.
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.reports.cells import outcome_of
 from pytest_edgedevice.reports.columns import display_width, fit
-from pytest_edgedevice.reports.details import details_of
 from pytest_edgedevice.reports.rows import COLUMNS, rows
 
 if TYPE_CHECKING:
@@ -64,6 +62,10 @@ def _of_tests_that_did_not_pass(records: Sequence[Record]) -> list[Record]:
 
 def _below(row: Row, widths: dict[str, int], width: int) -> list[str]:
     """What the line of a row leaves out, in as many lines as that takes."""
+    import textwrap
+
+    from pytest_edgedevice.reports.details import details_of
+
     left_out = [f"{name} {row.cells[name]}" for name in COLUMNS if row.cells.get(name) and name not in widths]
     phrases = dict.fromkeys([*left_out, *(phrase for record in row.records for phrase in details_of(record))])
     room = max(width - len(INDENT), LEAST_ROOM)
@@ -99,4 +101,4 @@ def _test_width(widths: dict[str, int], width: int) -> int:
 
 
 def _line(cells: dict[str, str], widths: dict[str, int]) -> str:
-    return GAP.join(fit(cells.get(name, ""), columns) for name, columns in widths.items()).rstrip()
+    return GAP.join([fit(cells.get(name, ""), columns) for name, columns in widths.items()]).rstrip()
