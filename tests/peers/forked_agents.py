@@ -106,6 +106,14 @@ class Forked:
 
 
 @contextlib.contextmanager
+def started_agents() -> Iterator[None]:
+    """Have agents start from nothing in the ``with`` block, also where those of other tests are forked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipes, "subprocess", subprocess)
+        yield
+
+
+@contextlib.contextmanager
 def forked_agents(
     folder: Path, python: str = sys.executable, *, measured: bool = False, environment: Mapping[str, str] | None = None
 ) -> Iterator[None]:

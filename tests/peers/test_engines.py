@@ -16,7 +16,7 @@ from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import DelegateError, InputError, MissingExtraError, ModelError
 from pytest_edgedevice.runners.agents import AgentRunner
 from pytest_edgedevice.transports.local import LocalTransport
-from tests.peers.forked_agents import forked_agents
+from tests.peers.forked_agents import forked_agents, started_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def outputs(device: Device, name: str, inputs: Any, **options: Any) -> dict[str,
 @pytest.mark.tflite
 def test_an_agent_with_tflite_starts_from_nothing(tmp_path: Path) -> None:
     """As with LiteRT; those of the other tests are forked."""
-    with opened("tflite", tmp_path) as desk:
+    with started_agents(), opened("tflite", tmp_path) as desk:
         assert np.array_equal(outputs(desk, "two_outputs", ROW)["negated"], -ROW)
 
 

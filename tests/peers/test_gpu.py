@@ -14,7 +14,7 @@ from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import DelegateError
 from pytest_edgedevice.runners import growing
 from pytest_edgedevice.transports.local import LocalTransport
-from tests.peers.forked_agents import forked_agents
+from tests.peers.forked_agents import forked_agents, started_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +27,16 @@ ROOT = Path(__file__).parents[2]
 FACES = ROOT / "fixtures" / "models" / "face_detector.tflite"
 TINY = ROOT / "fixtures" / "tiny"
 VULKAN = Path(os.environ.get("EDGEDEVICE_VULKAN", str(ROOT / ".vulkan")))
+DRIVER = VULKAN / "vk_swiftshader_icd.json"
+ENVIRONMENT = {"VK_ICD_FILENAMES": str(DRIVER), "VK_DRIVER_FILES": str(DRIVER), "LD_LIBRARY_PATH": str(VULKAN)}
 
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
-    driver = VULKAN / "vk_swiftshader_icd.json"
-    assert driver.exists(), f"{driver} is missing: run ./tests/run, which fetches it"
+    assert DRIVER.exists(), f"{DRIVER} is missing: run ./tests/run, which fetches it"
     folder = tmp_path_factory.mktemp("gpu")
-    drivers = dict.fromkeys(("VK_ICD_FILENAMES", "VK_DRIVER_FILES"), str(driver))
-    environment = {**drivers, "LD_LIBRARY_PATH": str(VULKAN)}
     with (
-        forked_agents(folder, measured=True, environment=environment),
+        forked_agents(folder, measured=True, environment=ENVIRONMENT),
         Device(LocalTransport(base=folder), name="gpu") as opened,
     ):
         yield opened
@@ -53,6 +52,18 @@ def face() -> Array:
 def faces(device: Device) -> Iterator[LoadedModel]:
     with device.load(FACES, delegate="gpu") as model:
         yield model
+
+
+def test_an_agent_that_starts_from_nothing_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the other tests are forked."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with (
+        started_agents(),
+        Device(LocalTransport(base=tmp_path), name="gpu") as device,
+        device.load(TINY / "two_outputs.tflite", delegate="gpu") as model,
+    ):
+        assert (model.placement.proven, model.placement.complete) == ("gpu", True)
 
 
 def test_the_whole_model_runs_there_and_agrees_with_the_processor(

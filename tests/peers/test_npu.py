@@ -18,7 +18,7 @@ from pytest_edgedevice.device import Device
 from pytest_edgedevice.errors import DelegateError, InputError, ModelError
 from pytest_edgedevice.runners import growing
 from pytest_edgedevice.transports.local import LocalTransport
-from tests.peers.forked_agents import forked_agents
+from tests.peers.forked_agents import forked_agents, started_agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,14 @@ def face() -> Array:
 def faces(device: Device) -> Iterator[LoadedModel]:
     with device.load(FACES, **NPU) as model:
         yield model
+
+
+@pytest.mark.npu
+def test_an_agent_that_starts_from_nothing_has_the_whole_model_taken(tmp_path: Path) -> None:
+    """Those of the other tests are forked."""
+    link = LocalTransport(base=tmp_path, python=str(NPU_PYTHON))
+    with started_agents(), Device(link, name="npu") as device, device.load(FACES, **NPU) as model:
+        assert (model.placement.proven, model.placement.complete) == ("npu", True)
 
 
 @pytest.mark.npu
