@@ -200,5 +200,8 @@ def _name(record: Record) -> str:
 
 
 def _print(record: Record) -> str:
-    """What makes a record itself; whether it was marked as repeated does not."""
-    return json.dumps({key: value for key, value in record.items() if key != "repeated"}, sort_keys=True)
+    """What makes a record itself; whether it was marked as repeated does not, nor its run's place in a history."""
+    own = {key: value for key, value in record.items() if key != "repeated"}
+    if run := record.get("run"):
+        own["run"] = {key: value for key, value in run.items() if key != "number"}
+    return json.dumps(own, sort_keys=True)

@@ -28,6 +28,13 @@ def test_the_same_record_twice_is_one_within_a_file_and_between_files() -> None:
     assert (merged.records, merged.same, merged.conflicts) == ([record], 2, [])
 
 
+def test_a_record_out_of_the_history_is_the_same_as_in_a_report() -> None:
+    record = close(run="run1")
+    remembered = {**record, "run": {**record["run"], "number": 7}}
+    merged = joined([record], [remembered])
+    assert (merged.records, merged.same, merged.conflicts) == ([record], 1, [])
+
+
 def test_a_merge_can_be_merged_again() -> None:
     old = latency(9.0, verdict="fail", outcome="failed", message="too slow", run="run1", time=EARLY)
     new = latency(2.0, run="run2", time=LATE)
