@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pytest_edgedevice.records import delegate_text
+from pytest_edgedevice.reports.columns import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,9 +60,8 @@ def identity_of(record: Record) -> dict[str, str]:
 
 
 def clean(value: Any) -> str:
-    """Names come from files and devices: nothing in them may steer the terminal."""
-    text = str(value)[:MOST_NAME_CHARS]
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
+    """A name as a table shows it: of limited length, and nothing in it may steer the terminal."""
+    return plain(str(value)[:MOST_NAME_CHARS])
 
 
 def time_text(value: Any) -> str:

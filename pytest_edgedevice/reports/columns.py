@@ -7,6 +7,11 @@ from unicodedata import combining, east_asian_width
 CUT = "..."
 
 
+def plain(text: str) -> str:
+    """A text that steers no terminal: names come from files and devices."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
 def display_width(text: str) -> int:
     """Columns that a terminal gives to a text of printable characters."""
     return len(text) if text.isascii() else sum(_width(sign) for sign in text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_edgedevice.records import delegate_text
+from pytest_edgedevice.reports.columns import plain
 
 if TYPE_CHECKING:
     from pytest_edgedevice.records import Record
@@ -65,5 +66,4 @@ def commit_of(record: Record) -> str:
 
 def told(text: str) -> str:
     """A name for other tools' files and their terminals: one line of signs that steer nothing, of limited length."""
-    short = text if len(text) <= MOST_NAME_CHARS else text[:MOST_NAME_CHARS] + "..."
-    return short if short.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in short)
+    return plain(text if len(text) <= MOST_NAME_CHARS else text[:MOST_NAME_CHARS] + "...")
